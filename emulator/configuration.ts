@@ -1,0 +1,58 @@
+// What a machine is made of: plain data, already validated and with all files read. The extension and the command line build it.
+
+export type OnDriverError = 'qemu' | 'needs-reset' | 'ignore';
+
+export interface DeviceConfigurationBase {
+  /** Unique name, e.g. `vda`. */
+  readonly name: string;
+  /** Slot 0..7 of the virtio-mmio window. Undefined: filled from the top as QEMU does. */
+  readonly slot?: number;
+  /** Largest size of each queue. Undefined: the device's default. */
+  readonly queueSize?: number;
+  /** Feature bits switched on or off against the device's default offer. */
+  readonly featuresOn: bigint;
+  readonly featuresOff: bigint;
+  /** Virtual nanoseconds from notification to fetch, and from fetch to completion. */
+  readonly fetchNanoseconds: number;
+  readonly completeNanoseconds: number;
+  readonly onDriverError: OnDriverError;
+}
+
+export type DeviceConfiguration = DeviceConfigurationBase &
+  (
+    | { readonly type: 'block'; readonly backend: BlockBackend; readonly serial?: string; readonly readOnly: boolean }
+    | { readonly type: 'console' }
+    | { readonly type: 'entropy' }
+  );
+
+/** Where a block device's bytes come from. Sectors are 512 bytes. Calls are synchronous and happen at step boundaries. */
+export interface BlockBackend {
+  readonly sizeBytes: number;
+  /** Shown to people: the file's name and mode. */
+  readonly description: string;
+  read(offset: number, length: number): Uint8Array;
+  write(offset: number, bytes: Uint8Array): void;
+  /** The guest flushed: make writes durable where the mode says so. Throws when the host cannot. */
+  flush(): void;
+}
+
+export type Bios =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'builtin' }
+  | { readonly kind: 'file'; readonly name: string; readonly bytes: Uint8Array };
+
+export interface MachineConfiguration {
+  readonly memoryBytes: number;
+  /** 1..8 */
+  readonly harts: number;
+  readonly bios: Bios;
+  /** ELF, Linux Image or raw. Undefined only with a complete bios. */
+  readonly guest?: { readonly name: string; readonly bytes: Uint8Array };
+  readonly initrd?: { readonly name: string; readonly bytes: Uint8Array };
+  readonly append?: string;
+  readonly deviceTree?: { readonly name: string; readonly bytes: Uint8Array };
+  readonly devices: readonly DeviceConfiguration[];
+  readonly seed: number;
+  /** Nanoseconds since 1970 that the RTC shows at reset. */
+  readonly wallClockAtResetNanoseconds: bigint;
+}

@@ -1,0 +1,273 @@
+// The one stream of facts about virtio. Everything else (views, trace file, trees, DAP, command line) is a projection of it.
+// Guarantees: events are plain data, frozen once recorded, in the order of `index`; times never go back.
+
+/** Where in time an event stands. */
+export interface EventStamp {
+  /** Position in the stream, from 0. */
+  readonly index: number;
+  /** Machine step (instructions attempted, summed over harts) at which it happened. */
+  readonly step: number;
+  readonly virtualNanoseconds: number;
+}
+
+/** The hart's instruction behind a driver event. */
+export interface DriverOrigin {
+  readonly by: 'driver';
+  readonly hart: number;
+  /** Virtual address of the instruction. */
+  readonly pc: bigint;
+}
+/** The device acted, at a scheduled moment. */
+export interface DeviceOrigin {
+  readonly by: 'device';
+}
+
+/** Facts of the registers. `device` is the device's name in the configuration. */
+export type RegisterFact = { readonly device: string } & (
+  | {
+      /** Any access to the transport's control registers; semantic facts below follow it. */
+      readonly kind: 'register-read' | 'register-write';
+      /** Byte offset in the transport's register block. */
+      readonly offset: number;
+      readonly size: 1 | 2 | 4 | 8;
+      /** Read: the value given. Write: the value written. */
+      readonly value: bigint;
+      /** The register's name in the specification's spelling, `undefined` for a hole. */
+      readonly register: string | undefined;
+      /** Why the access is not served as meant (read gives 0, write is ignored). */
+      readonly defect?: 'no-register' | 'width' | 'read-only' | 'write-only' | undefined;
+    }
+  | {
+      /** Device-specific configuration space; `offset` from its start. `field` is undefined beyond the described fields. */
+      readonly kind: 'config-read' | 'config-write';
+      readonly offset: number;
+      readonly size: 1 | 2 | 4;
+      readonly value: bigint;
+      readonly field: string | undefined;
+    }
+  | { readonly kind: 'config-generation-read'; readonly value: number }
+  | {
+      readonly kind: 'identity-read';
+      readonly register: 'MagicValue' | 'Version' | 'DeviceID' | 'VendorID';
+      readonly value: number;
+    }
+  | { readonly kind: 'status-read'; readonly value: number }
+  | {
+      /** A write to Status. `after` is what the device made of it (a refused FEATURES_OK stays clear; 0 is a reset). */
+      readonly kind: 'status-write';
+      readonly before: number;
+      readonly value: number;
+      readonly after: number;
+    }
+  | { readonly kind: 'device-features-select'; readonly value: number }
+  | {
+      readonly kind: 'device-features-read';
+      readonly window: number;
+      readonly selected: boolean;
+      readonly value: number;
+    }
+  | { readonly kind: 'driver-features-select'; readonly value: number }
+  | {
+      readonly kind: 'driver-features-write';
+      readonly window: number;
+      /** Whether DriverFeaturesSel was written since reset. */
+      readonly selected: boolean;
+      readonly value: number;
+      readonly acceptedBefore: bigint;
+      readonly acceptedAfter: bigint;
+    }
+  | { readonly kind: 'queue-select'; readonly value: number }
+  | { readonly kind: 'queue-size-max-read'; readonly queue: number; readonly value: number }
+  | {
+      readonly kind: 'queue-setup';
+      readonly queue: number;
+      readonly field:
+        | 'QueueSize'
+        | 'QueueDescLow'
+        | 'QueueDescHigh'
+        | 'QueueDriverLow'
+        | 'QueueDriverHigh'
+        | 'QueueDeviceLow'
+        | 'QueueDeviceHigh';
+      readonly value: number;
+      /** Whether the queue was ready (enabled) at this moment. */
+      readonly ready: boolean;
+    }
+  | {
+      readonly kind: 'queue-ready-write';
+      readonly queue: number;
+      readonly before: number;
+      readonly value: number;
+      readonly after: number;
+    }
+  | { readonly kind: 'queue-ready-read'; readonly queue: number; readonly value: number }
+  | { readonly kind: 'queue-reset-write' | 'queue-reset-read'; readonly queue: number; readonly value: number }
+  | { readonly kind: 'notify'; readonly queue: number; readonly value: number; readonly exists: boolean }
+  | { readonly kind: 'interrupt-status-read'; readonly value: number }
+  | { readonly kind: 'interrupt-acknowledge'; readonly value: number; readonly before: number; readonly after: number }
+  | { readonly kind: 'shared-memory-access'; readonly register: string }
+);
+
+/** Which structure of a split ring an access touches. [virtio 1.4, 2.7] */
+export type SplitPlace =
+  | {
+      readonly part: 'descriptor';
+      readonly index: number;
+      readonly field: 'addr' | 'len' | 'flags' | 'next';
+      readonly table?: number;
+    }
+  | { readonly part: 'available'; readonly field: 'flags' | 'idx' | 'used_event' }
+  | { readonly part: 'available'; readonly field: 'ring'; readonly slot: number }
+  | { readonly part: 'used'; readonly field: 'flags' | 'idx' | 'avail_event' }
+  | { readonly part: 'used'; readonly field: 'id' | 'len'; readonly slot: number };
+
+/** Facts of the rings in guest memory. A wide access is reported once for each field that it touches, in address order. */
+export type RingFact = { readonly device: string; readonly queue: number } & (
+  | {
+      readonly kind: 'ring-load' | 'ring-store';
+      /** In `descriptor` places, `table` is the guest-physical address of an indirect table when it is not the queue's own. */
+      readonly place: SplitPlace;
+      readonly physicalAddress: number;
+      /** The field's whole value before and after (equal for loads). */
+      readonly before: bigint;
+      readonly after: bigint;
+      /** Whether the access covers less than the whole field. */
+      readonly partial: boolean;
+      readonly acquire: boolean;
+      readonly release: boolean;
+    }
+  | {
+      /** The available index moved: these heads are exposed to the device now. Follows the `ring-store` of idx. */
+      readonly kind: 'publish';
+      readonly before: number;
+      readonly after: number;
+      readonly chains: readonly Chain[];
+    }
+  | {
+      /** A load showed the driver used entries it had not seen. Follows the `ring-load` of the used idx. */
+      readonly kind: 'collect';
+      readonly before: number;
+      readonly after: number;
+    }
+);
+
+/** One descriptor of a chain as it stood in memory when it was walked. */
+export interface ChainElement {
+  /** Index in its table. */
+  readonly index: number;
+  /** Guest-physical address of the descriptor itself. */
+  readonly at: number;
+  readonly address: bigint;
+  readonly length: number;
+  readonly flags: number;
+  readonly next: number;
+  readonly deviceWritable: boolean;
+  /** Whether it stands in an indirect table. */
+  readonly indirect: boolean;
+}
+/** What is wrong with a chain, found while walking it; the walk ends there. */
+export type ChainDefect =
+  | { readonly kind: 'head-out-of-range'; readonly head: number; readonly queueSize: number }
+  | { readonly kind: 'next-out-of-range'; readonly index: number; readonly next: number; readonly limit: number }
+  | { readonly kind: 'loop'; readonly index: number }
+  | { readonly kind: 'too-long'; readonly count: number; readonly limit: number }
+  | { readonly kind: 'too-many-bytes'; readonly bytes: number }
+  | { readonly kind: 'readable-after-writable'; readonly index: number }
+  | { readonly kind: 'indirect-not-negotiated'; readonly index: number }
+  | { readonly kind: 'indirect-nested'; readonly index: number }
+  | { readonly kind: 'indirect-and-next'; readonly index: number }
+  | { readonly kind: 'indirect-length'; readonly index: number; readonly length: number }
+  | { readonly kind: 'indirect-outside-memory'; readonly index: number; readonly address: bigint }
+  | {
+      readonly kind: 'buffer-outside-memory';
+      readonly index: number;
+      readonly address: bigint;
+      readonly length: number;
+    }
+  | { readonly kind: 'zero-length'; readonly index: number };
+export interface Chain {
+  readonly head: number;
+  /** Slot of the available ring, and the free-running available index of this entry. */
+  readonly slot: number;
+  readonly position: number;
+  readonly elements: readonly ChainElement[];
+  /** The descriptors that point at indirect tables, in order. */
+  readonly tables: readonly { readonly index: number; readonly address: number; readonly entries: number }[];
+  readonly defects: readonly ChainDefect[];
+}
+
+/** Facts of the device side. */
+export type DeviceFact = { readonly device: string } & (
+  | { readonly kind: 'fetch'; readonly queue: number; readonly chain: Chain }
+  | {
+      readonly kind: 'dma-read' | 'dma-write';
+      readonly queue: number;
+      readonly head: number;
+      readonly address: number;
+      readonly length: number;
+    }
+  | {
+      /** What the device made of the buffer, in words: "read 8 sectors from 2048". Given when it is known. */
+      readonly kind: 'request';
+      readonly queue: number;
+      readonly head: number;
+      readonly description: string;
+      readonly status?: string | undefined;
+    }
+  | {
+      readonly kind: 'used';
+      readonly queue: number;
+      readonly head: number;
+      readonly length: number;
+      readonly slot: number;
+      readonly index: number;
+    }
+  | {
+      readonly kind: 'suppression';
+      readonly queue: number;
+      readonly field: 'flags' | 'avail_event';
+      readonly value: number;
+    }
+  | {
+      readonly kind: 'interrupt';
+      readonly cause: 'used-buffer' | 'config-change';
+      readonly queue: number | undefined;
+      /** `suppressed`: the driver asked not to be interrupted, by this means. */
+      readonly outcome: 'raised' | 'already-pending' | 'suppressed';
+      readonly interruptStatus: number;
+    }
+  | { readonly kind: 'config-change'; readonly generation: number }
+  | { readonly kind: 'needs-reset'; readonly reason: string }
+  | { readonly kind: 'reset-done' }
+  | { readonly kind: 'device-fault'; readonly message: string }
+);
+
+/** Facts of the board that rules about interrupts need. `source` is the interrupt controller's source number. */
+export type BoardFact =
+  | {
+      readonly kind: 'interrupt-claim' | 'interrupt-complete';
+      readonly device: string | undefined;
+      readonly source: number;
+      readonly context: number;
+    }
+  | { readonly kind: 'interrupt-line'; readonly device: string; readonly source: number; readonly level: boolean }
+  | { readonly kind: 'idle'; readonly device: undefined; readonly harts: number };
+
+/** What a driver's instruction is about to do, before it takes effect, in the same words as the fact that follows. */
+export type DriverFact = RegisterFact | RingFact;
+export type VirtioFact =
+  | (DriverFact & DriverOrigin)
+  | (DeviceFact & DeviceOrigin)
+  | (BoardFact & { readonly by: 'board'; readonly hart?: number; readonly pc?: bigint });
+/** A recorded fact. */
+export type VirtioEvent = VirtioFact & EventStamp;
+export type EventKind = VirtioFact['kind'];
+
+/**
+ * Where transports, rings and the board deliver what happens. `attempt` is asked before a driver's access takes effect and must not
+ * change anything a guest or a later judgement can see; `record` is told after it took effect.
+ */
+export interface EventSink {
+  attempt(fact: DriverFact & DriverOrigin): 'proceed' | 'stop';
+  record(fact: VirtioFact): VirtioEvent;
+}

@@ -1,0 +1,97 @@
+// The public interface a device model implements. Everything a device needs arrives through `DeviceContext`; a model knows nothing
+// of transports, ring formats, rules or views. Version 1. [virtio 1.4, 2]
+import type { SavedState } from '../../bus/access';
+
+/** Increases when a model written against an older interface would break. */
+export const deviceInterfaceVersion = 1;
+
+/** One field of the device-specific configuration space. [virtio 1.4, 2.5] */
+export interface ConfigField {
+  readonly name: string;
+  /** Byte offset from the start of the configuration space. */
+  readonly offset: number;
+  readonly size: 1 | 2 | 4 | 8;
+  /** Feature bit that makes the field exist; absent: always there. */
+  readonly feature?: number;
+  readonly writable?: boolean;
+  /** One line for people. */
+  readonly meaning: string;
+}
+
+/** A piece of a buffer, contiguous in guest memory. */
+export interface BufferPiece {
+  readonly address: number;
+  readonly length: number;
+}
+
+/**
+ * A buffer that the driver made available: a descriptor chain, device-readable pieces first. Reading and writing move bytes by DMA and
+ * are recorded. Guarantees: offsets beyond the buffer move fewer bytes, never touch other memory.
+ */
+export interface DeviceBuffer {
+  readonly queue: number;
+  readonly head: number;
+  readonly readable: readonly BufferPiece[];
+  readonly writable: readonly BufferPiece[];
+  readonly readableLength: number;
+  readonly writableLength: number;
+  /** Copies device-readable bytes from `offset`; the result is shorter at the buffer's end. */
+  read(offset: number, length: number): Uint8Array;
+  /** Writes into the device-writable part at `offset`; returns the number of bytes written. */
+  write(offset: number, bytes: Uint8Array): number;
+  /** Names the request for people: shown in the ring picture and the trace. */
+  describe(description: string, status?: string): void;
+}
+
+/** What a device model may do to its surroundings. */
+export interface DeviceContext {
+  /** Takes the next available buffer of a queue, or nothing. */
+  next(queue: number): DeviceBuffer | undefined;
+  /**
+   * Gives a buffer back after the device's latency (virtual time): `written` is the number of bytes written, for used `len`.
+   * Interrupts follow suppression rules by themselves.
+   */
+  complete(buffer: DeviceBuffer, written: number): void;
+  /** Runs `handleTimer(token)` after so many virtual nanoseconds. */
+  schedule(delayNanoseconds: number, token: number): void;
+  /** The configuration space changed from the device's side: new generation, configuration interrupt. [virtio 1.4, 2.5.2] */
+  configChanged(): void;
+  /** The device cannot go on: sets DEVICE_NEEDS_RESET. [virtio 1.4, 2.1.2] */
+  needsReset(reason: string): void;
+  /** Deterministic random bytes from the machine's seed. */
+  random(length: number): Uint8Array;
+  /** Tells the outside (terminal, file) something: a copy of bytes in order. */
+  output(channel: string, bytes: Uint8Array): void;
+  /** Virtual time. */
+  now(): number;
+}
+
+/** A device model. All calls come at step boundaries of the machine, never inside a guest's instruction, except config access. */
+export interface VirtioDevice {
+  /** Device ID. [virtio 1.4, 5] */
+  readonly deviceId: number;
+  /** For people: "block". */
+  readonly typeName: string;
+  /** Maximum size of each queue; its length is the number of queues. */
+  readonly queueMaximumSizes: readonly number[];
+  readonly queueNames: readonly string[];
+  /** Device-specific feature bits offered (0..23, 50..127). Transport and ring bits are added by the core. */
+  readonly features: bigint;
+  readonly configFields: readonly ConfigField[];
+  /** FEATURES_OK was accepted with these bits (transport and ring bits included). */
+  negotiated(features: bigint): void;
+  /** DRIVER_OK: the queues may be used. */
+  activate(context: DeviceContext): void;
+  /** The driver notified a queue, or buffers may be available on it. */
+  queueNotified(queue: number): void;
+  handleTimer?(token: number): void;
+  /** Bytes from the outside (terminal, network) on a named channel, at a recorded step. */
+  input?(channel: string, bytes: Uint8Array): void;
+  /** The bytes of the configuration space now. */
+  readConfig(offset: number, length: number): Uint8Array;
+  writeConfig(offset: number, bytes: Uint8Array): void;
+  /** Back to the state after construction; buffers in flight are dropped by the core. */
+  reset(): void;
+  save(): SavedState;
+  restore(state: SavedState): void;
+}
