@@ -1,0 +1,43 @@
+// The launch configuration as the user writes it: its types. Checked by `parseLaunchConfiguration` before anything starts.
+
+export type DeviceType = 'block' | 'console' | 'entropy';
+
+export interface DeviceEntry {
+  readonly type: DeviceType;
+  readonly name: string;
+  readonly slot?: number;
+  readonly queueSize?: number;
+  /** `+EVENT_IDX`, `-INDIRECT_DESC` */
+  readonly features: readonly string[];
+  /** Virtual nanoseconds. */
+  readonly fetchNanoseconds: number;
+  readonly completeNanoseconds: number;
+  readonly onDriverError: 'qemu' | 'needs-reset' | 'ignore';
+  /** Block only. Absolute path. */
+  readonly image?: string;
+  readonly mode?: 'overlay' | 'readonly' | 'write';
+  readonly serial?: string;
+}
+
+export interface LaunchConfiguration {
+  readonly name: string;
+  /** The guest to load: absolute path. */
+  readonly guest?: string;
+  /** Files that supply symbols: the guest itself unless `kernel` is loaded and `program` names its symbols. */
+  readonly symbols: readonly string[];
+  readonly bios: { readonly kind: 'automatic' | 'builtin' | 'none' } | { readonly kind: 'file'; readonly path: string };
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly dtb?: string;
+  readonly memoryBytes: number;
+  readonly harts: number;
+  readonly devices: readonly DeviceEntry[];
+  readonly rules: readonly { readonly pattern: string; readonly action: 'break' | 'report' | 'off' }[];
+  /** Globs over function names whose frames are passed over when blaming a line. */
+  readonly accessors: readonly string[];
+  readonly clock: 'paced' | 'warp';
+  readonly seed: number;
+  readonly stopOnEntry: boolean;
+  /** Folder against which the debug information's relative paths are looked up. */
+  readonly sourceFolder?: string;
+}
