@@ -1,6 +1,7 @@
 // What the board's fixed devices get from the machine. [QEMU `virt` board, riscv]
+import type { MmioRegion, Stateful } from '../bus/access';
 import type { Clock } from '../clock';
-import type { InterruptName } from '../cpu/contract';
+import type { InterruptName, PrivilegeMode } from '../cpu/contract';
 
 /** A wire into the interrupt controller. */
 export interface InterruptLine {
@@ -24,3 +25,59 @@ export interface BoardContext {
 
 export type FinishOutcome =
   { readonly kind: 'power-off' } | { readonly kind: 'reset' } | { readonly kind: 'fail'; readonly code: number };
+
+/** Bytes for guest RAM before the first instruction. What they do not cover is zero. */
+export interface BootImage {
+  /** `firmware`, `kernel`, `initrd`, `device tree`: shown to people. */
+  readonly name: string;
+  /** Guest-physical address in RAM. */
+  readonly address: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Where a hart begins and what its registers hold. A hart that is not listed stays stopped until SBI HSM starts it. */
+export interface HartStart {
+  readonly hart: number;
+  readonly pc: bigint;
+  readonly mode: PrivilegeMode;
+  /** Integer register number and value. */
+  readonly registers: readonly (readonly [register: number, value: bigint])[];
+  /** CSR number and value, poked before the start. */
+  readonly csrs: readonly (readonly [number: number, value: bigint])[];
+}
+
+/** Everything that a reset puts in place: made once from the configuration, applied at each reset. */
+export interface BootPlan {
+  readonly images: readonly BootImage[];
+  readonly starts: readonly HartStart[];
+  /** Content of the reset ROM at 0x1000. */
+  readonly resetRom: Uint8Array;
+  readonly deviceTreeAddress: number;
+  /** Where the guest's kernel begins; undefined when there is only firmware. */
+  readonly kernelEntry: number | undefined;
+  /** Which `bios` is in effect, for the console line that says so. */
+  readonly bios: 'none' | 'builtin' | 'file';
+}
+
+/** Sees what the drivers do at the interrupt controller. A context is 2 * hart for M-mode and 2 * hart + 1 for S-mode. */
+export interface InterruptObserver {
+  claimed(context: number, source: number): void;
+  completed(context: number, source: number): void;
+}
+
+/** The fixed part of the machine. */
+export interface Board extends Stateful {
+  /** Every fixed device's region, for the address map; the virtio-mmio slots are not among them. */
+  readonly regions: readonly MmioRegion[];
+  /** A wire into the PLIC, for a source from 1 to 95. */
+  line(source: number): InterruptLine;
+  observeInterrupts(observer: InterruptObserver): void;
+  /** The `time` CSR in ticks of 100 ns. */
+  time(): bigint;
+  /** Terminal input for `uart0` (or the SBI console before the UART is used); an input, so only at a recorded step boundary. */
+  input(bytes: Uint8Array): void;
+  /** `CpuEnvironment.environmentCall`. */
+  environmentCall(hart: number): boolean;
+  /** Puts devices into their reset state, loads the boot images and starts the harts. RAM must be zero and the processor fresh. */
+  reset(): void;
+}
