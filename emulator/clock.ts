@@ -72,12 +72,17 @@ export class Clock implements Stateful {
     return true;
   }
 
-  /** Every hart waits: moves time to the next entry. False when nothing is scheduled. */
-  skipToNext(): boolean {
+  /** Virtual nanoseconds until the next entry is due, 0 when it is overdue; undefined when nothing is scheduled. */
+  untilNext(): number | undefined {
     const first = this.entries[0];
-    if (first === undefined) return false;
-    const gap = first.dueNanoseconds - this.now();
-    if (gap > 0) this.skippedNanoseconds += gap;
+    return first === undefined ? undefined : Math.max(0, first.dueNanoseconds - this.now());
+  }
+
+  /** Every hart waits: moves time on by at most `nanoseconds`, no further than to the next entry. False when nothing is scheduled. */
+  skip(nanoseconds: number): boolean {
+    const gap = this.untilNext();
+    if (gap === undefined) return false;
+    this.skippedNanoseconds += Math.min(gap, nanoseconds);
     return true;
   }
 

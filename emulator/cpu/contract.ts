@@ -83,6 +83,8 @@ export interface Cpu {
   readonly harts: number;
   /** Instructions attempted since reset, summed over harts: the machine's clock. */
   readonly steps: number;
+  /** The hart that executes the next instruction. */
+  readonly turn: number;
   /** Guest RAM as the harts see it, starting at `ramBase`. */
   readonly ram: Uint8Array;
   readonly ramBase: number;
