@@ -69,7 +69,7 @@ export interface InterruptObserver {
 export interface Board extends Stateful {
   /** Every fixed device's region, for the address map; the virtio-mmio slots are not among them. */
   readonly regions: readonly MmioRegion[];
-  /** A wire into the PLIC, for a source from 1 to 95. */
+  /** A wire into the PLIC, for a source from 1 to 96. */
   line(source: number): InterruptLine;
   observeInterrupts(observer: InterruptObserver): void;
   /** The `time` CSR in ticks of 100 ns. */
