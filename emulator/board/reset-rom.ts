@@ -1,5 +1,5 @@
 // The reset ROM: hands each hart over to the software at the start of RAM as QEMU's `virt` does.
-// a0 is the hart id, a1 the device tree, a2 the firmware's dynamic information. [OpenSBI fw_dynamic; RISC-V unpriv. 34]
+// a0 is the hart id, a1 the device tree, a2 the firmware's dynamic information. [OpenSBI, dynamic firmware]
 import type { AccessSize, MmioRegion } from '../bus/access';
 import { memoryMap } from './memory-map';
 
