@@ -3,11 +3,11 @@
 // Guarantees: what a guest computes depends only on configuration, seed and the recorded inputs, never on how often `run` returns.
 import type { Accessor, AccessSize, MmioRegion, WatchedAccess } from './bus/access';
 import { AddressMap } from './bus/address-map';
-import { createGuestMemory } from './bus/ram';
+import { Ram } from './bus/ram';
 import type { GuestMemory } from './bus/memory';
 import { createBoard } from './board/board';
 import type { Board, FinishOutcome } from './board/contract';
-import { memoryMap } from './board/memory-map';
+import { ramBase, virtioSlot, virtioSlots } from './board/memory-map';
 import { Clock } from './clock';
 import type { MachineConfiguration } from './configuration';
 import { createCpu } from './cpu';
@@ -93,6 +93,8 @@ export class Machine {
   /** The access that the user let pass after a stop in front of it. */
   private passing: { hart: number; pc: bigint; step: number } | undefined;
   private idleReported = false;
+  private breakpoints: ReadonlySet<bigint> = new Set();
+  private temporaryBreakpoint: bigint | undefined;
 
   constructor(
     readonly configuration: MachineConfiguration,
@@ -103,13 +105,13 @@ export class Machine {
     this.cpu = createCpu(
       {
         harts,
-        ramBase: memoryMap.ram.base,
+        ramBase,
         ramBytes: memoryBytes,
         ...(options.stopWord !== undefined && { stopWord: options.stopWord }),
       },
       this.environment(),
     );
-    this.memory = createGuestMemory(this.cpu);
+    this.memory = new Ram(this.cpu);
     this.clock = new Clock(
       () => this.cpu.steps,
       harts,
@@ -136,15 +138,17 @@ export class Machine {
       this.cpu,
       this.memory,
     );
-    this.virtio = createVirtio({
-      devices: configuration.devices,
-      seed: configuration.seed,
+    this.virtio = createVirtio(configuration.devices, {
       memory: this.memory,
       clock: this.clock,
       sink: this.monitor,
-      interruptLine: (source) => this.board.line(source),
+      slots: Array.from({ length: virtioSlots.count }, (_, slot) => ({
+        base: virtioSlot(slot).base,
+        interrupt: this.board.line(virtioSlot(slot).interrupt),
+      })),
+      seed: configuration.seed,
       output: (channel, bytes) => this.listener.output?.(channel, bytes),
-      watchPage: (page, flags) => this.watchForVirtio(page, flags),
+      setWatch: (page, flags) => this.watchForVirtio(page, flags),
     });
     this.monitor.attach(this.virtio);
     this.board.observeInterrupts({
@@ -205,6 +209,19 @@ export class Machine {
     this.inputs.push({ step: this.cpu.steps, virtualNanoseconds: this.clock.now(), channel, bytes });
     if (channel === 'uart0') this.board.input(bytes);
     else this.virtio.input(channel, bytes);
+  }
+
+  setBreakpoints(pcs: readonly bigint[]): void {
+    this.breakpoints = new Set(pcs);
+    this.applyBreakpoints();
+  }
+  /** One more breakpoint that `isBreakpoint` does not know: for a step that runs to a return address. */
+  setTemporaryBreakpoint(pc: bigint | undefined): void {
+    this.temporaryBreakpoint = pc;
+    this.applyBreakpoints();
+  }
+  isBreakpoint(pc: bigint): boolean {
+    return this.breakpoints.has(pc);
   }
 
   setWatchpoints(watchpoints: readonly Watchpoint[]): void {
@@ -346,10 +363,15 @@ export class Machine {
   }
 
   private noteInterrupt(kind: 'interrupt-claim' | 'interrupt-complete', context: number, source: number): void {
-    const device = this.virtio.deviceAtSource(source);
+    const device = this.virtio.devices.find((candidate) => candidate.interruptSource === source)?.name;
     if (device === undefined) return;
     const hart = context >> 1;
     this.monitor.record({ kind, by: 'board', device, source, context, hart, pc: this.cpu.readPc(hart) });
+  }
+
+  private applyBreakpoints(): void {
+    const temporary = this.temporaryBreakpoint === undefined ? [] : [this.temporaryBreakpoint];
+    this.cpu.setBreakpoints([...this.breakpoints, ...temporary]);
   }
 
   private watchForVirtio(page: number, flags: number): void {

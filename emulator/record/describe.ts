@@ -1,0 +1,141 @@
+// One line of plain text for each event, in the specification's words, and which events ring stepping stops at.
+import type { SplitPlace, VirtioEvent, VirtioFact } from './events';
+
+export function describeEvent(event: VirtioEvent | VirtioFact): string {
+  const where = event.device === undefined ? '' : `${event.device}: `;
+  return where + describe(event);
+}
+
+function describe(event: VirtioFact): string {
+  switch (event.kind) {
+    case 'register-read':
+      return `driver read ${event.register ?? `offset ${hex(event.offset)}`}: ${hex(event.value)}`;
+    case 'register-write':
+      return `driver wrote ${hex(event.value)} to ${event.register ?? `offset ${hex(event.offset)}`}`;
+    case 'config-read':
+      return `driver read configuration ${event.field ?? `offset ${hex(event.offset)}`}: ${hex(event.value)}`;
+    case 'config-write':
+      return `driver wrote ${hex(event.value)} to configuration ${event.field ?? `offset ${hex(event.offset)}`}`;
+    case 'config-generation-read':
+      return `driver read ConfigGeneration: ${event.value}`;
+    case 'identity-read':
+      return `driver read ${event.register}: ${hex(event.value)}`;
+    case 'status-read':
+      return `driver read Status: ${statusText(event.value)}`;
+    case 'status-write':
+      return event.value === 0
+        ? 'driver reset the device'
+        : `driver wrote Status ${statusText(event.value)}${event.after === event.value ? '' : `; the device made it ${statusText(event.after)}`}`;
+    case 'device-features-select':
+      return `driver selected device feature bits ${event.value * 32} to ${event.value * 32 + 31}`;
+    case 'device-features-read':
+      return `driver read device features of window ${event.window}: ${hex(event.value)}`;
+    case 'driver-features-select':
+      return `driver selected driver feature bits ${event.value * 32} to ${event.value * 32 + 31}`;
+    case 'driver-features-write':
+      return `driver accepted features ${hex(event.value)} in window ${event.window}`;
+    case 'queue-select':
+      return `driver selected queue ${event.value}`;
+    case 'queue-size-max-read':
+      return `driver read QueueSizeMax of queue ${event.queue}: ${event.value}`;
+    case 'queue-setup':
+      return `driver wrote ${event.field} of queue ${event.queue}: ${event.field === 'QueueSize' ? event.value : hex(event.value)}`;
+    case 'queue-ready-write':
+      return `driver wrote QueueReady of queue ${event.queue}: ${event.value}`;
+    case 'queue-ready-read':
+      return `driver read QueueReady of queue ${event.queue}: ${event.value}`;
+    case 'queue-reset-write':
+      return `driver wrote QueueReset of queue ${event.queue}: ${event.value}`;
+    case 'queue-reset-read':
+      return `driver read QueueReset of queue ${event.queue}: ${event.value}`;
+    case 'notify':
+      return `driver notified queue ${event.queue}`;
+    case 'interrupt-status-read':
+      return `driver read InterruptStatus: ${hex(event.value)}`;
+    case 'interrupt-acknowledge':
+      return `driver acknowledged interrupt bits ${hex(event.value)}`;
+    case 'shared-memory-access':
+      return `driver accessed ${event.register}`;
+    case 'ring-load':
+      return `driver loaded ${placeText(event.place)} of queue ${event.queue}: ${hex(event.after)}`;
+    case 'ring-store':
+      return `driver stored ${hex(event.after)} to ${placeText(event.place)} of queue ${event.queue}`;
+    case 'publish': {
+      const heads = event.chains.map((chain) => chain.head).join(', ');
+      return `driver published ${event.chains.length === 1 ? 'head' : 'heads'} ${heads} on queue ${event.queue}: available idx ${event.before} → ${event.after}`;
+    }
+    case 'collect':
+      return `driver saw used idx ${event.after} of queue ${event.queue} (${(event.after - event.before) & 0xffff} new)`;
+    case 'fetch':
+      return `device fetched head ${event.chain.head} from queue ${event.queue}, ${event.chain.elements.length} descriptors`;
+    case 'dma-read':
+      return `device read ${event.length} bytes at ${hex(event.address)}`;
+    case 'dma-write':
+      return `device wrote ${event.length} bytes at ${hex(event.address)}`;
+    case 'request':
+      return `device: ${event.description}${event.status === undefined ? '' : `, ${event.status}`}`;
+    case 'used':
+      return `device returned head ${event.head} on queue ${event.queue}, len ${event.length}: used idx ${(event.index + 1) & 0xffff}`;
+    case 'suppression':
+      return `device wrote used ${event.field} of queue ${event.queue}: ${event.value}`;
+    case 'interrupt':
+      return event.outcome === 'suppressed'
+        ? `device left out the ${event.cause} interrupt: the driver asked for none`
+        : `device raised the ${event.cause} interrupt${event.outcome === 'already-pending' ? ' (it was pending already)' : ''}`;
+    case 'config-change':
+      return `device changed its configuration: generation ${event.generation}`;
+    case 'needs-reset':
+      return `device needs a reset: ${event.reason}`;
+    case 'reset-done':
+      return 'device finished its reset';
+    case 'device-fault':
+      return `device model fault: ${event.message}`;
+    case 'interrupt-claim':
+      return `hart claimed interrupt ${event.source}`;
+    case 'interrupt-complete':
+      return `hart completed interrupt ${event.source}`;
+    case 'interrupt-line':
+      return `interrupt line ${event.source} went ${event.level ? 'up' : 'down'}`;
+    case 'idle':
+      return 'every hart waits';
+  }
+}
+
+/** What *Next Ring Event* stops at: whatever moves a descriptor chain on its way, seen once. */
+const ringEventKinds: readonly VirtioFact['kind'][] = ['publish', 'notify', 'fetch', 'used', 'interrupt', 'collect', 'interrupt-acknowledge']; // prettier-ignore
+
+export function isRingEvent(event: VirtioFact): boolean {
+  if (event.kind === 'ring-store')
+    return event.place.part === 'descriptor' || (event.place.part === 'available' && event.place.field === 'ring');
+  return ringEventKinds.includes(event.kind);
+}
+
+function placeText(place: SplitPlace): string {
+  switch (place.part) {
+    case 'descriptor':
+      return `${place.table === undefined ? 'descriptor' : 'indirect descriptor'} ${place.index} ${place.field}`;
+    case 'available':
+      return 'slot' in place ? `available ring[${place.slot}]` : `available ${place.field}`;
+    case 'used':
+      return 'slot' in place ? `used ring[${place.slot}].${place.field}` : `used ${place.field}`;
+  }
+}
+
+/** `0x0b ACKNOWLEDGE DRIVER FEATURES_OK` [virtio 1.4, 2.1] */
+export function statusText(value: number): string {
+  const names = statusBits.filter(([bit]) => (value & bit) !== 0).map(([, name]) => name);
+  return [`0x${value.toString(16).padStart(2, '0')}`, ...names].join(' ');
+}
+const statusBits: readonly (readonly [number, string])[] = [
+  [1, 'ACKNOWLEDGE'],
+  [2, 'DRIVER'],
+  [8, 'FEATURES_OK'],
+  [4, 'DRIVER_OK'],
+  [16, 'SUSPEND'],
+  [64, 'DEVICE_NEEDS_RESET'],
+  [128, 'FAILED'],
+];
+
+function hex(value: number | bigint): string {
+  return `0x${value.toString(16)}`;
+}

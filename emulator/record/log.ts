@@ -1,0 +1,71 @@
+// The event log: the newest events of the virtio stream, bounded, with subscription.
+// Guarantees: `index` of an event is its place in the whole stream, also after older ones were dropped.
+import type { VirtioEvent } from './events';
+
+export class EventLog {
+  /** Circular: the event with index i stands at i modulo capacity. */
+  private readonly cells: (VirtioEvent | undefined)[];
+  private nextIndex = 0;
+  private firstIndex = 0;
+  private readonly listeners = new Set<(event: VirtioEvent) => void>();
+
+  /** @param capacity how many events are kept, 1 or more */
+  constructor(readonly capacity: number) {
+    if (!Number.isInteger(capacity) || capacity < 1) {
+      throw new RangeError(`an event log needs a capacity of 1 or more events, found ${capacity}`);
+    }
+    this.cells = [];
+  }
+
+  /** Index that the next event gets: the number of events of the whole stream. */
+  get length(): number {
+    return this.nextIndex;
+  }
+  /** Index of the oldest event still kept. */
+  get first(): number {
+    return this.firstIndex;
+  }
+  get newest(): VirtioEvent | undefined {
+    return this.at(this.nextIndex - 1);
+  }
+
+  /** Keeps an event whose `index` is `length`, and tells the subscribers. */
+  append(event: VirtioEvent): void {
+    if (event.index !== this.nextIndex) {
+      throw new RangeError(`event ${event.index} does not follow the log's last event ${this.nextIndex - 1}`);
+    }
+    this.cells[event.index % this.capacity] = event;
+    this.nextIndex++;
+    this.firstIndex = Math.max(this.firstIndex, this.nextIndex - this.capacity);
+    for (const listener of this.listeners) listener(event);
+  }
+
+  /** The event with this index; undefined when it was dropped or has not happened. */
+  at(index: number): VirtioEvent | undefined {
+    return index < this.firstIndex || index >= this.nextIndex ? undefined : this.cells[index % this.capacity];
+  }
+
+  /** The kept events with `from` <= index < `to`, oldest first. */
+  slice(from: number = this.firstIndex, to: number = this.nextIndex): readonly VirtioEvent[] {
+    const events: VirtioEvent[] = [];
+    for (let index = Math.max(from, this.firstIndex); index < Math.min(to, this.nextIndex); index++) {
+      const event = this.at(index);
+      if (event !== undefined) events.push(event);
+    }
+    return events;
+  }
+
+  /** Calls `listener` with each new event until the returned function is called. */
+  subscribe(listener: (event: VirtioEvent) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Goes back so that the next event gets index `length`; kept events before it stay. */
+  truncate(length: number): void {
+    if (length > this.nextIndex)
+      throw new RangeError(`the log has ${this.nextIndex} events, cannot go back to ${length}`);
+    this.firstIndex = Math.min(this.firstIndex, length);
+    this.nextIndex = length;
+  }
+}

@@ -1,0 +1,120 @@
+// Turns a violation of the emulator into what the outside sees: the rule's texts, the call stack, the blamed source line.
+import type { Machine } from '../../emulator/machine';
+import type { VirtioEvent } from '../../emulator/record/events';
+import { describeEvent } from '../../emulator/record/describe';
+import { ruleById, specificationLink } from '../../emulator/virtio/rules';
+import type { Violation } from '../../emulator/virtio/violation';
+import type { SourcePosition, StackFrame, ViolationReport } from '../debug/target';
+import type { StackFrame as SymbolFrame } from '../symbols/contract';
+import type { Accessors } from './accessors';
+import type { GuestSymbols } from './guest-symbols';
+import { memoryReader, registersOf } from './hart-registers';
+
+const longestStack = 64;
+
+/** Stack and blame as they were when the violation was found; the rest is looked up when asked for. */
+export interface CapturedViolation {
+  readonly stack: readonly StackFrame[];
+  readonly source: SourcePosition | undefined;
+  readonly function: string;
+}
+
+/** Must be called while the machine stands where the violation was found. */
+export function captureViolation(
+  machine: Machine,
+  symbols: GuestSymbols,
+  accessors: Accessors,
+  violation: Violation,
+): CapturedViolation {
+  const registers = registersOf(machine, violation.hart);
+  const frames = symbols.backtrace(registers, memoryReader(machine, violation.hart), longestStack).frames;
+  const stack = frames.map((frame) => stackFrame(symbols, frame));
+  const here = registers.pc === violation.pc;
+  const blamed = here ? frames : symbols.backtrace({ ...registers, pc: violation.pc }, () => undefined, 1).frames;
+  // Only an access to a register is carried by accessors; a store to a ring is the driver's own.
+  const skips = violation.place === undefined || !['descriptor', 'available', 'used'].includes(violation.place.kind);
+  const frame = blamed[here && skips ? accessors.blamed(blamed) : innermostWithLine(blamed)];
+  return {
+    stack,
+    source: frame === undefined ? undefined : sourceOf(frame),
+    function: frame === undefined ? symbols.nameOf(violation.pc) : frameName(symbols, frame),
+  };
+}
+
+export function reportViolation(
+  violation: Violation,
+  captured: CapturedViolation,
+  symbols: GuestSymbols,
+): ViolationReport {
+  const rule = ruleById(violation.rule);
+  return {
+    number: violation.number,
+    rule: violation.rule,
+    title: rule.title,
+    level: violation.level,
+    family: violation.family,
+    section: rule.section,
+    link: specificationLink(rule.section),
+    statements: rule.covers,
+    why: rule.why,
+    fix: rule.fix,
+    blames: rule.blames,
+    device: violation.device,
+    queue: violation.queue,
+    hart: violation.hart,
+    pc: violation.pc,
+    step: violation.step,
+    foundAtStep: violation.foundAtStep,
+    virtualNanoseconds: violation.virtualNanoseconds,
+    count: violation.count,
+    beforeEffect: violation.beforeEffect,
+    message: violation.message,
+    evidence: violation.evidence,
+    ...captured,
+    related: violation.related === undefined ? undefined : relatedOf(violation.related, symbols),
+    consequences: violation.consequences,
+  };
+}
+
+function relatedOf(event: VirtioEvent, symbols: GuestSymbols): NonNullable<ViolationReport['related']> {
+  const pc = 'pc' in event ? event.pc : undefined;
+  const line = pc === undefined ? undefined : symbols.lineAt(pc);
+  return {
+    description: describeEvent(event),
+    step: event.step,
+    pc,
+    source: line === undefined ? undefined : { file: line.file, line: line.line, column: line.column },
+    eventIndex: event.index,
+  };
+}
+
+export function stackFrame(symbols: GuestSymbols, frame: SymbolFrame): StackFrame {
+  return {
+    pc: frame.pc,
+    name: frameName(symbols, frame),
+    source: sourceOf(frame),
+    inlined: frame.inlined,
+    cfa: frame.cfa,
+  };
+}
+
+function frameName(symbols: GuestSymbols, frame: SymbolFrame): string {
+  if (frame.function === undefined) return symbols.nameOf(frame.lookupPc);
+  return frame.offset === undefined || frame.offset === 0n
+    ? frame.function
+    : `${frame.function}+0x${frame.offset.toString(16)}`;
+}
+
+function sourceOf(frame: SymbolFrame): SourcePosition | undefined {
+  if (frame.file === undefined || frame.line === undefined) return undefined;
+  return {
+    file: frame.file,
+    line: frame.line,
+    ...(frame.column !== undefined && frame.column > 0 && { column: frame.column }),
+  };
+}
+
+function innermostWithLine(frames: readonly SymbolFrame[]): number {
+  const index = frames.findIndex((frame) => frame.line !== undefined);
+  return index < 0 ? 0 : index;
+}
