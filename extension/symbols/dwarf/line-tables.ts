@@ -1,0 +1,161 @@
+// Line tables of all units: made on demand, looked up by address, and by file and line.
+import { MalformedInput } from '../bytes';
+import { ParsedCache } from './cache';
+import { at } from './constants';
+import { PathCache, readLineHeader, type LineHeader } from './line-header';
+import { rowFlag, runLineProgram, type LineRows } from './line-program';
+import { IntervalIndex } from './intervals';
+import { PathTable } from './paths';
+import type { DebugInformation, Unit } from './units';
+
+/** A program's rows with its sequences by address. */
+export interface LineTable {
+  readonly rows: LineRows;
+  readonly sequences: IntervalIndex;
+}
+
+export interface Row {
+  readonly address: number;
+  /** Address of the next row: where this one ends. */
+  readonly end: number;
+  readonly file: number;
+  readonly line: number;
+  readonly column: number;
+  readonly isStatement: boolean;
+  readonly prologueEnd: boolean;
+}
+
+/** About 24 bytes each. */
+const mostRowsKept = 1_500_000;
+
+export class LineTables {
+  readonly paths = new PathTable();
+  readonly #pathCache = new PathCache(this.paths);
+  readonly #tables = new ParsedCache<number, LineTable | undefined>(mostRowsKept);
+  /** File numbers that each unit's header names, by index of the unit; made when first needed. */
+  #filesByUnit: (Int32Array | undefined)[] | undefined;
+
+  constructor(
+    readonly info: DebugInformation,
+    readonly isLoaded: (address: number) => boolean,
+  ) {}
+
+  header(unit: Unit): LineHeader | undefined {
+    try {
+      const offset = unit.root.number(at.DW_AT_stmt_list);
+      if (offset === undefined) return undefined;
+      const directory = unit.root.text(at.DW_AT_comp_dir) ?? '';
+      const name = unit.root.text(at.DW_AT_name) ?? '';
+      return readLineHeader(this.info.sections, offset, { directory, name }, this.#pathCache);
+    } catch (error) {
+      this.#report(unit, error);
+      return undefined;
+    }
+  }
+
+  table(unit: Unit): LineTable | undefined {
+    return this.#tables.get(unit.offset, () => {
+      const value = this.#make(unit);
+      return { value, weight: 64 + (value?.rows.count ?? 0) };
+    });
+  }
+
+  #make(unit: Unit): LineTable | undefined {
+    const header = this.header(unit);
+    if (header === undefined) return undefined;
+    try {
+      const rows = runLineProgram(this.info.sections.get('line'), header, this.isLoaded);
+      const sequences = rows.sequences.map((start, i) => {
+        const last = (rows.sequences[i + 1] ?? rows.count) - 1;
+        return { low: rows.address[start] ?? 0, high: rows.address[last] ?? 0, value: i };
+      });
+      return { rows, sequences: new IntervalIndex(sequences) };
+    } catch (error) {
+      this.#report(unit, error);
+      return undefined;
+    }
+  }
+
+  #report(unit: Unit, error: unknown): void {
+    if (!(error instanceof MalformedInput)) throw error;
+    const where = `.debug_line of the unit at 0x${unit.offset.toString(16)}`;
+    this.info.problems.add(`${where}: ${error.message}; its lines are not available`);
+  }
+
+  /** The row that covers an address: the last of those that begin at the same address. */
+  rowAt(unit: Unit, address: number): Row | undefined {
+    const table = this.table(unit);
+    if (table === undefined) return undefined;
+    const { rows } = table;
+    for (const { value: sequence } of table.sequences.containing(address)) {
+      const first = rows.sequences[sequence] ?? 0;
+      let low = first;
+      let high = rows.sequences[sequence + 1] ?? rows.count;
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        if ((rows.address[middle] ?? 0) <= address) low = middle + 1;
+        else high = middle;
+      }
+      const row = low - 1;
+      if (row >= first && ((rows.flags[row] ?? 0) & rowFlag.endSequence) === 0) return rowOf(rows, row);
+    }
+    return undefined;
+  }
+
+  /** Rows that cover some bytes of `low..high`, ascending, with their extent cut to it. Rows that cover nothing are left out. */
+  *rowsBetween(unit: Unit, low: number, high: number): Generator<Row> {
+    for (let address = low; address < high;) {
+      const row = this.rowAt(unit, address);
+      if (row === undefined) {
+        const next = this.table(unit)?.sequences.nextLow(address);
+        if (next === undefined) return;
+        address = next;
+        continue;
+      }
+      yield { ...row, address: Math.max(row.address, low), end: Math.min(row.end, high) };
+      address = Math.max(row.end, address + 1);
+    }
+  }
+
+  /** Every source file that any header names. */
+  files(): readonly string[] {
+    this.#index();
+    return this.paths.paths;
+  }
+
+  unitsNaming(file: number): Unit[] {
+    const index = this.#index();
+    return this.info.units.filter((_, i) => index[i]?.includes(file) === true);
+  }
+
+  #index(): (Int32Array | undefined)[] {
+    this.#filesByUnit ??= this.info.units.map((unit) => this.header(unit)?.files);
+    return this.#filesByUnit;
+  }
+
+  /** Calls back for each row of a file, also those that cover no bytes. */
+  forEachRowOf(file: number, take: (row: Row) => void): void {
+    for (const unit of this.unitsNaming(file)) {
+      const rows = this.table(unit)?.rows;
+      if (rows === undefined) continue;
+      for (let i = 0; i < rows.count; i++) {
+        if (rows.file[i] !== file || ((rows.flags[i] ?? 0) & rowFlag.endSequence) !== 0) continue;
+        take(rowOf(rows, i));
+      }
+    }
+  }
+}
+
+function rowOf(rows: LineRows, row: number): Row {
+  const address = rows.address[row] ?? 0;
+  const flags = rows.flags[row] ?? 0;
+  return {
+    address,
+    end: Math.max(address, rows.address[row + 1] ?? address),
+    file: rows.file[row] ?? -1,
+    line: rows.line[row] ?? 0,
+    column: rows.column[row] ?? 0,
+    isStatement: (flags & rowFlag.isStatement) !== 0,
+    prologueEnd: (flags & rowFlag.prologueEnd) !== 0,
+  };
+}

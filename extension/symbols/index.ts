@@ -1,0 +1,10 @@
+// ELF and DWARF of RISC-V 64 guests: symbols, lines, functions, call stacks and variables. Pure ES2022: bytes in, answers out.
+import type { LoadOptions } from './contract';
+import { ImageSymbols } from './symbols';
+
+export * from './contract';
+
+/** Reads an image's headers and indexes. Throws `SymbolError` when it is not a 64-bit little-endian RISC-V ELF file. */
+export function loadSymbols(image: Uint8Array, options: LoadOptions = {}): ImageSymbols {
+  return ImageSymbols.load(image, options);
+}

@@ -1,0 +1,225 @@
+// The facade: one ELF image with its symbols and debugging information, in run-time addresses.
+import { toBigint, toNumber } from './bytes';
+import type {
+  AddressRange,
+  BreakpointAddress,
+  ElfSymbol,
+  LoadOptions,
+  Segment,
+  SourceFrame,
+  SourceLocation,
+  SymbolOffset,
+} from './contract';
+import { languages, at } from './dwarf/constants';
+import { Dwarf } from './dwarf/dwarf';
+import { readElf, type ElfImage } from './elf';
+import { Problems } from './problems';
+import { SourceMap } from './source';
+import { SymbolTable } from './symbol-table';
+import { MalformedInput } from './bytes';
+
+/** What is parsed once per file, however often it is loaded. */
+interface Parsed {
+  readonly name: string;
+  readonly elf: ElfImage;
+  readonly problems: Problems;
+  readonly table: SymbolTable;
+  readonly dwarf: Dwarf;
+  readonly source: SourceMap;
+}
+
+export class ImageSymbols {
+  readonly #parsed: Parsed;
+
+  constructor(
+    parsed: Parsed,
+    readonly loadBias: bigint,
+  ) {
+    this.#parsed = parsed;
+  }
+
+  static load(image: Uint8Array, options: LoadOptions = {}): ImageSymbols {
+    const name = options.name ?? 'image';
+    const problems = new Problems();
+    const elf = readElf(image, name, problems);
+    const dwarf = new Dwarf(elf, problems);
+    const source = new SourceMap(dwarf, (address, length) => fileBytesAt(elf, address, length));
+    const parsed = { name, elf, problems, table: new SymbolTable(elf, problems), dwarf, source };
+    return new ImageSymbols(parsed, options.loadBias ?? 0n);
+  }
+
+  rebased(loadBias: bigint): ImageSymbols {
+    return new ImageSymbols(this.#parsed, loadBias);
+  }
+
+  get name(): string {
+    return this.#parsed.name;
+  }
+
+  get problems(): readonly string[] {
+    return this.#parsed.problems.list;
+  }
+
+  get entry(): bigint {
+    return this.#toRuntime(this.#parsed.elf.entry);
+  }
+
+  get hasLines(): boolean {
+    return this.#parsed.dwarf.sections.has('line') && this.#parsed.dwarf.info.units.length > 0;
+  }
+
+  get segments(): readonly Segment[] {
+    return this.#parsed.elf.segments.map((segment) => ({
+      address: this.#toRuntime(segment.address),
+      physicalAddress: toBigint(segment.physicalAddress),
+      fileSize: toBigint(segment.fileSize),
+      memorySize: toBigint(segment.memorySize),
+      executable: (segment.flags & 1) !== 0,
+      writable: (segment.flags & 2) !== 0,
+      readable: (segment.flags & 4) !== 0,
+    }));
+  }
+
+  #toLink(address: bigint): number {
+    return toNumber(address - this.loadBias);
+  }
+
+  #toRuntime(address: number): bigint {
+    return BigInt.asUintN(64, toBigint(address) + this.loadBias);
+  }
+
+  /** Runs a lookup; damage that it meets is noted and answered with `otherwise`. */
+  #guard<Result>(otherwise: Result, lookup: () => Result): Result {
+    try {
+      return lookup();
+    } catch (error) {
+      if (!(error instanceof MalformedInput)) throw error;
+      this.#parsed.problems.add(`debugging information: ${error.message}`);
+      return otherwise;
+    }
+  }
+
+  contains(address: bigint): boolean {
+    const at = this.#toLink(address);
+    return this.#parsed.elf.segments.some((s) => s.address <= at && at < s.address + s.memorySize);
+  }
+
+  bytesAt(address: bigint, length: number): Uint8Array | undefined {
+    return fileBytesAt(this.#parsed.elf, this.#toLink(address), length);
+  }
+
+  #symbol(symbol: ElfSymbol): ElfSymbol {
+    return { ...symbol, address: BigInt.asUintN(64, symbol.address + this.loadBias) };
+  }
+
+  symbolAt(address: bigint): SymbolOffset | undefined {
+    const found = this.#parsed.table.at(this.#toLink(address));
+    if (found === undefined) return undefined;
+    return { name: found.symbol.name, offset: toBigint(found.offset), symbol: this.#symbol(found.symbol) };
+  }
+
+  symbolNamed(name: string): ElfSymbol | undefined {
+    const found = this.#parsed.table.named(name);
+    return found === undefined ? undefined : this.#symbol(found);
+  }
+
+  addressOf(name: string): bigint | undefined {
+    return this.symbolNamed(name)?.address;
+  }
+
+  symbols(): readonly ElfSymbol[] {
+    return this.#parsed.table.all().map((symbol) => this.#symbol(symbol));
+  }
+
+  lineAt(pc: bigint): SourceLocation | undefined {
+    return this.#guard(undefined, () => {
+      const row = this.#parsed.source.rowAt(this.#toLink(pc));
+      const file = row === undefined ? undefined : this.#parsed.source.path(row.file);
+      if (row === undefined || file === undefined || row.line === 0) return undefined;
+      return { file, line: row.line, column: row.column, isStatement: row.isStatement };
+    });
+  }
+
+  addressesOf(file: string, line: number): readonly BreakpointAddress[] {
+    return this.#guard([], () =>
+      this.#parsed.source.addressesOf(file, line).map((found) => ({
+        address: this.#toRuntime(found.address),
+        file: this.#parsed.source.path(found.file) ?? file,
+        line: found.line,
+        column: found.column,
+      })),
+    );
+  }
+
+  linesIn(file: string): readonly number[] {
+    return this.#guard([], () => this.#parsed.source.linesIn(file));
+  }
+
+  files(): readonly string[] {
+    return this.#guard([], () => this.#parsed.dwarf.lines.files());
+  }
+
+  matchFile(path: string): readonly string[] {
+    return this.#guard([], () =>
+      this.#parsed.source.matchFile(path).map((file) => this.#parsed.source.path(file) ?? path),
+    );
+  }
+
+  rangesOfLine(
+    pc: bigint,
+    options: { readonly overInlined?: boolean; readonly inlineDepth?: number } = {},
+  ): readonly AddressRange[] {
+    const { overInlined = false, inlineDepth = 0 } = options;
+    return this.#guard([], () =>
+      this.#parsed.source
+        .rangesOfLine(this.#toLink(pc), overInlined, inlineDepth)
+        .map(({ low, high }) => ({ low: this.#toRuntime(low), high: this.#toRuntime(high) })),
+    );
+  }
+
+  framesAt(pc: bigint): readonly SourceFrame[] {
+    const { source } = this.#parsed;
+    return this.#guard([], () =>
+      source.activeAt(this.#toLink(pc)).map((active): SourceFrame => {
+        const declared = active.declaration === undefined ? undefined : source.path(active.declaration.file);
+        return {
+          function: active.name,
+          linkageName: active.linkageName,
+          file: source.path(active.file),
+          line: active.line,
+          column: active.column,
+          inlined: active.scope.kind === 'inlined',
+          low: this.#toRuntime(active.range.low),
+          high: this.#toRuntime(active.range.high),
+          declaration:
+            declared === undefined || active.declaration === undefined
+              ? undefined
+              : { file: declared, line: active.declaration.line },
+        };
+      }),
+    );
+  }
+
+  functionBodyStart(low: bigint): bigint {
+    return this.#guard(low, () => this.#toRuntime(this.#parsed.source.bodyStart(this.#toLink(low))));
+  }
+
+  languageAt(pc: bigint): string | undefined {
+    return this.#guard(undefined, () => {
+      const unit = this.#parsed.dwarf.unitAt(this.#toLink(pc));
+      const language = unit?.root.number(at.DW_AT_language);
+      return language === undefined ? undefined : (languages[language] ?? `language ${language}`);
+    });
+  }
+}
+
+/** Bytes of a loaded segment as the file holds them. */
+function fileBytesAt(elf: ElfImage, address: number, length: number): Uint8Array | undefined {
+  for (const segment of elf.segments) {
+    const offset = address - segment.address;
+    if (offset < 0 || offset + length > segment.fileSize) continue;
+    const start = segment.offset + offset;
+    return start + length <= elf.bytes.length ? elf.bytes.subarray(start, start + length) : undefined;
+  }
+  return undefined;
+}

@@ -1,0 +1,20 @@
+/* Entry of the test guests without debugging information of its own function. */
+__asm__(
+    ".section .text.start, \"ax\"\n"
+    ".globl _start\n"
+    ".type _start, @function\n"
+    "_start:\n"
+    "  .cfi_startproc\n"
+    "  .cfi_undefined ra\n"
+    "  la sp, stack_top\n"
+    "  li a0, 1\n"
+    "  li a1, 0\n"
+    "  call main\n"
+    "1: j 1b\n"
+    "  .cfi_endproc\n"
+    ".size _start, . - _start\n"
+    ".bss\n"
+    ".balign 16\n"
+    ".skip 8192\n"
+    "stack_top:\n"
+    ".text\n");
