@@ -81,7 +81,7 @@ bool virtio_mmio_setup_queue(uintptr_t base, struct virtqueue *queue) {
     return true;
 }
 
-uint64_t virtio_mmio_read_config64(uintptr_t base, unsigned offset) {
+uint64_t virtio_mmio_config64(uintptr_t base, unsigned offset) {
     uint32_t generation, low, high;
     /* 2.5.1: two halves belong together only if the generation did not change between them. 4.2.2.2: 64-bit fields by 32 bits. */
     do {

@@ -13,7 +13,7 @@ bool virtio_mmio_negotiate(uintptr_t base, uint64_t known, uint64_t *accepted);
 /* Step 7: hands one queue to the device. False if the device has no such queue or a smaller one than QUEUE_SIZE. */
 bool virtio_mmio_setup_queue(uintptr_t base, struct virtqueue *queue);
 /* Step 7: a 64-bit field of the device's configuration space; `offset` in bytes from its start. */
-uint64_t virtio_mmio_read_config64(uintptr_t base, unsigned offset);
+uint64_t virtio_mmio_config64(uintptr_t base, unsigned offset);
 
 /* Step 8: the device is live. */
 void virtio_mmio_driver_ok(uintptr_t base);

@@ -177,7 +177,7 @@ bool virtio_blk_start(void) {
         virtio_mmio_failed(base);
         return false;
     }
-    capacity = virtio_mmio_read_config64(base, CAPACITY);
+    capacity = virtio_mmio_config64(base, CAPACITY);
     set_interrupt_handler(1 + slot, interrupt);
     virtio_mmio_driver_ok(base);
     return true;

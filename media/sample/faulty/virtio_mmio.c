@@ -87,7 +87,7 @@ bool virtio_mmio_setup_queue(uintptr_t base, struct virtqueue *queue) {
     return true;
 }
 
-uint64_t virtio_mmio_read_config64(uintptr_t base, unsigned offset) {
+uint64_t virtio_mmio_config64(uintptr_t base, unsigned offset) {
     uint32_t generation;
     uint64_t value;
     /* 2.5.1: a value counts only if the generation did not change while it was read. */
