@@ -1,8 +1,7 @@
 // Comparison, minimum and maximum, classification of f registers. [RISC-V unpriv. 20.6, 20.8, 20.9; IEEE 754-2019, 5.11 and 9.6]
 import type { ModuleWriter } from '../../wasm/module';
-import { any, box, flag, type Format, isInfinite, isNaN, isSignalling, isZero, raise, unbox } from './format';
+import { any, box, double, flag, type Format, isInfinite, isNaN, isSignalling, isZero, raise, unbox } from './format';
 import { pushNative, takeNative } from './operations';
-import { double } from './format';
 
 /** Declares (flagsAddress, mode, a, b) -> the smaller or larger one; a NaN loses against a number. */
 export function declareExtreme(module: ModuleWriter, format: Format, which: 'min' | 'max'): number {
