@@ -119,9 +119,12 @@ export class Machine {
     );
     this.monitor = createMonitor({
       now: () => ({ step: this.cpu.steps, virtualNanoseconds: this.clock.now() }),
+      memory: this.memory,
+      wakeAfter: (nanoseconds) => this.clock.schedule('rules', nanoseconds, 0),
       onEvent: (event) => this.noteEvent(event),
       onViolation: (violation, stop) => this.noteViolation(violation, stop),
     });
+    this.clock.handle('rules', () => this.monitor.wake());
     this.board = createBoard(
       {
         clock: this.clock,

@@ -61,11 +61,9 @@ export class EventLog {
     return () => this.listeners.delete(listener);
   }
 
-  /** Goes back so that the next event gets index `length`; kept events before it stay. */
-  truncate(length: number): void {
-    if (length > this.nextIndex)
-      throw new RangeError(`the log has ${this.nextIndex} events, cannot go back to ${length}`);
-    this.firstIndex = Math.min(this.firstIndex, length);
+  /** The next event gets index `length`, after time travel: kept events before it stay, as far as they are there. */
+  goTo(length: number): void {
+    this.firstIndex = length > this.nextIndex ? length : Math.min(this.firstIndex, length);
     this.nextIndex = length;
   }
 }

@@ -1,0 +1,124 @@
+// What one rule of the catalogue is: a row of data with a predicate over one typed fact and the watchers' state before that fact.
+// Guarantees: predicates are pure, so the same rule can be asked before an access takes effect and again when it has.
+import type { GuestMemory } from '../../bus/memory';
+import type { DriverOrigin, EventKind, VirtioEvent, VirtioFact } from '../../record/events';
+import type { Blame, Evidence, RuleLevel, ViolationPlace } from '../violation';
+import type { DeviceState } from '../watch/state';
+import type { FamilyName } from './families';
+import { sectionLink } from './links';
+
+/** Everything below is read-only: what a rule may look at but never change. */
+export type View<T> = T extends bigint | number | string | boolean | undefined
+  ? T
+  : T extends ReadonlyMap<infer K, infer V>
+    ? ReadonlyMap<K, View<V>>
+    : T extends ReadonlySet<infer V>
+      ? ReadonlySet<V>
+      : T extends readonly (infer V)[]
+        ? readonly View<V>[]
+        : T extends (...parameters: never[]) => unknown
+          ? T
+          : { readonly [Key in keyof T]: View<T[Key]> };
+
+/** What a predicate knows besides its fact. The state is the one before the fact. */
+export interface RuleContext {
+  readonly device: View<DeviceState>;
+  readonly memory: GuestMemory;
+  /** Machine step of the fact. */
+  readonly step: number;
+  readonly virtualNanoseconds: number;
+}
+
+/** An earlier access of the driver that a rule blames. */
+export type DriverEvent = VirtioEvent & DriverOrigin;
+
+/** One violation as a predicate finds it. */
+export interface Finding {
+  /** One sentence with the values, without the rule's title. */
+  readonly message: string;
+  readonly evidence: readonly Evidence[];
+  readonly place?: ViolationPlace | undefined;
+  /** The queue concerned, where the fact itself names none. */
+  readonly queue?: number | undefined;
+  /** The access at fault. Absent: the fact's own access. */
+  readonly blamed?: DriverEvent | undefined;
+  /** The earlier event that this follows from, to jump to. */
+  readonly related?: VirtioEvent | undefined;
+}
+
+/** When a rule can be judged at all. Absent parts: always. */
+export interface Needs {
+  readonly transport?: 'mmio';
+  readonly ring?: 'split';
+  /** Feature bit that has to be negotiated (accepted now). */
+  readonly feature?: number;
+  readonly withoutFeature?: number;
+  /** Device ID. */
+  readonly device?: number;
+}
+
+/** The facts of some kinds, as the union of their types. */
+export type FactOf<K extends EventKind> = VirtioFact extends infer Fact
+  ? Fact extends { readonly kind: infer Kind }
+    ? [Kind & K] extends [never]
+      ? never
+      : Fact
+    : never
+  : never;
+
+export interface RuleTexts {
+  /** Our own scheme: topic, dot, what went wrong. */
+  readonly id: string;
+  readonly title: string;
+  /** Why it matters, in two or three sentences. */
+  readonly why: string;
+  /** What to change in the driver. */
+  readonly fix: string;
+  readonly level: RuleLevel;
+  readonly blames: Blame;
+  /** Statements of the specification, by the ids of `spec/statements`. */
+  readonly covers: readonly string[];
+  /** Checks of older machines that this rule keeps alive, by id. */
+  readonly ancestors?: readonly string[];
+  /** Section of virtio 1.4. */
+  readonly section: string;
+  readonly needs?: Needs;
+  /** Rules whose violation earlier in the same lap explains this one: ids, or a family with `.*`. */
+  readonly follows?: readonly string[];
+}
+
+export interface RuleRow<K extends EventKind> extends RuleTexts {
+  readonly on: readonly K[];
+  /** Whether the fact breaks the rule, and how it shows. */
+  readonly broken: (fact: FactOf<K>, at: RuleContext) => false | Finding | readonly Finding[];
+}
+
+export interface Rule extends Required<Omit<RuleTexts, 'needs'>> {
+  readonly family: FamilyName;
+  readonly needs: Needs;
+  readonly link: string;
+  readonly on: readonly EventKind[];
+  /** Empty: the fact does not break the rule. */
+  readonly judge: (fact: VirtioFact, at: RuleContext) => readonly Finding[];
+}
+
+const nothing: readonly Finding[] = [];
+
+/** Makes a catalogue row out of a row written for exactly its kinds of fact. */
+export function rule<K extends EventKind>(family: FamilyName, row: RuleRow<K>): Rule {
+  const isOurs = (fact: VirtioFact): fact is VirtioFact & FactOf<K> => row.on.some((kind) => kind === fact.kind);
+  return {
+    ...row,
+    family,
+    ancestors: row.ancestors ?? [],
+    needs: row.needs ?? {},
+    follows: row.follows ?? [],
+    link: sectionLink(row.section),
+    judge: (fact, at) => {
+      if (!isOurs(fact)) return nothing;
+      const found = row.broken(fact, at);
+      if (found === false) return nothing;
+      return Array.isArray(found) ? (found as readonly Finding[]) : [found as Finding];
+    },
+  };
+}

@@ -1,0 +1,134 @@
+// The watchers' state at power-on and at the start of each lap. [virtio 1.4, 2.4]
+import type { VirtioEvent } from '../../record/events';
+import type { VirtioDeviceInspection } from '../inspection';
+import type { NotificationState, QueueState } from './queue-state';
+import type { DeviceDescription, DeviceState, HandshakeState, InterruptState } from './state';
+
+export function describe(name: string, seen: VirtioDeviceInspection): DeviceDescription {
+  return {
+    name,
+    transport: seen.transport,
+    deviceId: seen.deviceId,
+    offered: seen.offeredFeatures,
+    queueMaximumSizes: seen.queues.map((queue) => queue.maximumSize),
+    configFields: seen.configFields,
+  };
+}
+
+/** A slot without a device: DeviceID 0, nothing offered. [virtio 1.4, 4.2.2] */
+export function describePlaceholder(name: string): DeviceDescription {
+  return { name, transport: 'mmio', deviceId: 0, offered: 0n, queueMaximumSizes: [], configFields: [] };
+}
+
+export function freshDevice(description: DeviceDescription): DeviceState {
+  return {
+    description,
+    configValues: new Map(description.configFields.map((field) => [field.name, field.value])),
+    lap: 0,
+    handshake: freshHandshake(undefined),
+    identity: {
+      magicRead: false,
+      versionRead: false,
+      deviceIdRead: false,
+      deviceId: undefined,
+      usedOtherwise: false,
+      usedBeforeDeviceId: false,
+    },
+    features: { windowsRead: new Set(), windowsEverRead: new Set(), windowsWritten: new Set(), accepted: 0n },
+    config: { generation: undefined, readSince: false, staleSince: undefined, halves: new Map() },
+    interrupt: freshInterrupt(),
+    queues: description.queueMaximumSizes.map((maximumSize, index) => freshQueue(index, maximumSize)),
+    lastAccess: undefined,
+    needsReset: undefined,
+  };
+}
+
+/** A device reset: what belongs to the lap starts anew. */
+export function startLap(state: DeviceState, reset: VirtioEvent): void {
+  state.lap++;
+  state.handshake = freshHandshake(reset);
+  state.features = { ...state.features, windowsRead: new Set(), windowsWritten: new Set(), accepted: 0n };
+  state.config = { generation: undefined, readSince: false, staleSince: undefined, halves: new Map() };
+  state.interrupt = freshInterrupt();
+  state.queues = state.queues.map(({ index, maximumSize }) => freshQueue(index, maximumSize));
+  state.needsReset = undefined;
+}
+
+function freshHandshake(reset: VirtioEvent | undefined): HandshakeState {
+  return {
+    status: 0,
+    reset,
+    resetReadBack: false,
+    resetUsed: false,
+    setBy: new Map(),
+    written: 0,
+    featuresOkUnread: false,
+    featuresRefusedSeen: undefined,
+  };
+}
+
+function freshInterrupt(): InterruptState {
+  return { claim: undefined, readSinceClaim: undefined, seen: 0, seenBy: undefined, acknowledgedSinceClaim: false };
+}
+
+export function freshQueue(index: number, maximumSize: number): QueueState {
+  return {
+    index,
+    maximumSize,
+    setup: {
+      QueueSize: undefined,
+      QueueDescLow: undefined,
+      QueueDescHigh: undefined,
+      QueueDriverLow: undefined,
+      QueueDriverHigh: undefined,
+      QueueDeviceLow: undefined,
+      QueueDeviceHigh: undefined,
+    },
+    maximumRead: false,
+    ready: false,
+    wasReady: false,
+    stopUnread: undefined,
+    ...freshRing(0, 0, 0, 0),
+  };
+}
+
+/** A queue at the moment it is enabled. Addresses are guest-physical. */
+export function freshRing(
+  size: number,
+  descriptorArea: number,
+  driverArea: number,
+  deviceArea: number,
+): Omit<QueueState, 'index' | 'maximumSize' | 'setup' | 'maximumRead' | 'ready' | 'wasReady' | 'stopUnread'> {
+  return {
+    size,
+    descriptorArea,
+    driverArea,
+    deviceArea,
+    availableIndex: 0,
+    fetchedIndex: 0,
+    usedIndex: 0,
+    collectedIndex: 0,
+    usedFlags: 0,
+    availEvent: 0,
+    chains: new Map(),
+    holderOf: new Map(),
+    tables: new Map(),
+    usedPositions: [],
+    descriptorStores: new Map(),
+    slotStores: new Map(),
+    slotsSincePublish: new Set(),
+    building: new Set(),
+    lastPublish: undefined,
+    notification: freshNotification(),
+  };
+}
+
+function freshNotification(): NotificationState {
+  return {
+    owed: undefined,
+    decidedIndex: 0,
+    publishedSince: undefined,
+    loaded: undefined,
+    fruitlessLoads: 0,
+  };
+}

@@ -1,0 +1,339 @@
+// The monitor: every virtio fact comes here, is stamped and kept, moves the watchers' state and is judged by the rules.
+// Guarantees: `attempt` changes nothing that a guest or a later judgement can see; a fact is judged on the state before it; each
+// violation is listed once, whether it was stopped at, reported or found again when the stopped access went on.
+import type { GuestMemory } from '../../bus/memory';
+import type { SavedState, Stateful } from '../../bus/access';
+import type { DriverFact, DriverOrigin, EventKind, EventSink, VirtioEvent, VirtioFact } from '../../record/events';
+import { EventLog } from '../../record/log';
+import type { VirtioDeviceInspection } from '../inspection';
+import { catalogue, type Finding, type Rule, type RuleContext } from '../rules';
+import { feature, hasFeature } from '../spec/feature';
+import type { RuleLevel, Violation } from '../violation';
+import { copyOf } from './copy';
+import { describe, describePlaceholder, freshDevice } from './fresh';
+import { watchHandshake } from './handshake';
+import { watchInterrupt } from './interrupt';
+import { watchConfig, watchFeatures } from './negotiation';
+import { notificationWindowNanoseconds, watchNotification } from './notification';
+import { RulePolicy } from './policy';
+import { watchQueueSetup } from './queue-setup';
+import { watchSplitRing } from './split-ring';
+import type { DeviceState } from './state';
+import { type Raised, ViolationList } from './violations';
+
+export interface MonitorOptions {
+  readonly now: () => { readonly step: number; readonly virtualNanoseconds: number };
+  /** Guest memory, to look into rings and requests. */
+  readonly memory: GuestMemory;
+  /** Absent: the default policy. */
+  readonly policy?: RulePolicy;
+  /** How many events the log keeps; older ones are dropped first. */
+  readonly eventCapacity?: number;
+  readonly onEvent?: (event: VirtioEvent) => void;
+  /**
+   * A violation is new, or was found again after a device reset. `stop`: the machine has to stop, in front of the instruction when
+   * `beforeEffect` is set, else at the next boundary. Mere repeats only change `count` in `violations`.
+   */
+  readonly onViolation?: (violation: Violation, stop: boolean) => void;
+  /** Asks for one call of `wake` after so much virtual time, so that absence is noticed where nothing happens. */
+  readonly wakeAfter?: (nanoseconds: number) => void;
+  /** Evaluates a policy row's condition. Absent: every condition holds. */
+  readonly condition?: (expression: string, violation: Violation) => boolean;
+}
+
+/** What the monitor watches: the machine's virtio side. */
+export interface Watched {
+  readonly devices: readonly { readonly name: string; inspect(): VirtioDeviceInspection }[];
+}
+
+export interface Monitor extends EventSink, Stateful {
+  readonly policy: RulePolicy;
+  readonly events: EventLog;
+  /** In the order of `number`. Entries are replaced, never changed, when counts or consequences grow. */
+  readonly violations: readonly Violation[];
+  /** Changes whenever `violations` does. */
+  readonly revision: number;
+  /** Tells which devices there are; before the first fact. */
+  attach(watched: Watched): void;
+  /** Called once after `wakeAfter`. */
+  wake(): void;
+  /** The watchers' picture of a device, to be read only; undefined for an unknown name. */
+  device(name: string): DeviceState | undefined;
+  /** The violation that this one only follows from, or itself. */
+  rootOf(violation: number): Violation;
+  save(): SavedState;
+  restore(state: SavedState): void;
+}
+
+const defaultEventCapacity = 100_000;
+
+export function createMonitor(options: MonitorOptions): Monitor {
+  return new WatchingMonitor(options);
+}
+
+/** In the order in which an event reaches them; later ones see what earlier ones made of it. */
+const watchers: readonly ((state: DeviceState, event: VirtioEvent) => void)[] = [
+  watchHandshake,
+  watchFeatures,
+  watchConfig,
+  watchQueueSetup,
+  watchSplitRing,
+  watchNotification,
+  watchInterrupt,
+];
+
+/** The rules for each kind of fact, in catalogue order. */
+function rulesByKind(wanted: (rule: Rule) => boolean): ReadonlyMap<EventKind, readonly Rule[]> {
+  const byKind = new Map<EventKind, Rule[]>();
+  for (const rule of catalogue.filter(wanted)) {
+    for (const kind of rule.on) byKind.set(kind, [...(byKind.get(kind) ?? []), rule]);
+  }
+  return byKind;
+}
+const accessRules = rulesByKind((rule) => rule.blames === 'access');
+const otherRules = rulesByKind((rule) => rule.blames !== 'access');
+
+/** An access in front of which the machine was told to stop, and what was listed for it then. */
+interface StoppedAccess {
+  readonly hart: number;
+  readonly pc: bigint;
+  readonly step: number;
+  readonly listed: readonly string[];
+}
+
+class WatchingMonitor implements Monitor {
+  readonly policy: RulePolicy;
+  readonly events: EventLog;
+  private readonly list = new ViolationList();
+  private devices = new Map<string, DeviceState>();
+  private watched: Watched = { devices: [] };
+  private stopped: StoppedAccess | undefined;
+  private wakePending = false;
+
+  constructor(private readonly options: MonitorOptions) {
+    this.policy = options.policy ?? new RulePolicy(catalogue);
+    this.events = new EventLog(options.eventCapacity ?? defaultEventCapacity);
+  }
+
+  get violations(): readonly Violation[] {
+    return this.list.all;
+  }
+  get revision(): number {
+    return this.list.revision;
+  }
+
+  attach(watched: Watched): void {
+    this.watched = watched;
+    this.devices = new Map(
+      watched.devices.map((device) => [device.name, freshDevice(describe(device.name, device.inspect()))]),
+    );
+  }
+
+  device(name: string): DeviceState | undefined {
+    return this.devices.get(name);
+  }
+
+  rootOf(violation: number): Violation {
+    return this.list.rootOf(violation);
+  }
+
+  attempt(fact: DriverFact & DriverOrigin): 'proceed' | 'stop' {
+    const moment = this.options.now();
+    if (this.isStopped(fact, moment.step)) return 'proceed';
+    const raised = this.judge(accessRules, fact, this.stateOf(fact.device), moment).map((each) => ({
+      ...each,
+      beforeEffect: true,
+    }));
+    const stopping = raised.find((each) => this.stopsAt(each));
+    if (stopping === undefined) return 'proceed';
+    this.stopped = {
+      hart: fact.hart,
+      pc: fact.pc,
+      step: moment.step,
+      listed: raised.map((each) => listingKey(each, fact)),
+    };
+    for (const each of raised) this.enter(each, each === stopping);
+    return 'stop';
+  }
+
+  record(fact: VirtioFact): VirtioEvent {
+    const moment = this.options.now();
+    const event: VirtioEvent = Object.freeze({ ...fact, index: this.events.length, ...moment });
+    if (event.by === 'driver' && !this.isStopped(event, moment.step)) this.stopped = undefined;
+    const listed = event.by === 'driver' ? (this.stopped?.listed ?? []) : [];
+    this.events.append(event);
+    this.options.onEvent?.(event);
+    for (const state of this.statesOf(event)) {
+      const raised = [
+        ...this.judge(accessRules, event, state, moment).filter((each) => !listed.includes(listingKey(each, event))),
+        ...this.judge(otherRules, event, state, moment),
+      ];
+      this.watch(state, event);
+      for (const each of raised) this.enter(each, this.stopsAt(each));
+    }
+    this.scheduleWake(moment.virtualNanoseconds);
+    return event;
+  }
+
+  wake(): void {
+    this.wakePending = false;
+    const moment = this.options.now();
+    // No hart need be waiting now: zero harts say that only time has passed.
+    const passed: VirtioFact = { kind: 'idle', by: 'board', device: undefined, harts: 0 };
+    for (const state of this.devices.values()) {
+      for (const each of this.judge(otherRules, passed, state, moment)) this.enter(each, this.stopsAt(each));
+    }
+    this.scheduleWake(moment.virtualNanoseconds);
+  }
+
+  save(): SavedState {
+    const saved: Saved = {
+      devices: copyOf(this.devices),
+      violations: this.list.save(),
+      stopped: this.stopped,
+      wakePending: this.wakePending,
+      events: this.events.length,
+    };
+    return saved;
+  }
+
+  restore(state: SavedState): void {
+    const saved = state as Saved;
+    this.devices = copyOf(saved.devices);
+    this.list.restore(saved.violations);
+    this.stopped = saved.stopped;
+    this.wakePending = saved.wakePending;
+    this.events.goTo(saved.events);
+  }
+
+  private stateOf(name: string): DeviceState {
+    const known = this.devices.get(name);
+    if (known !== undefined) return known;
+    const placeholder = freshDevice(describePlaceholder(name));
+    this.devices.set(name, placeholder);
+    return placeholder;
+  }
+
+  private statesOf(event: VirtioEvent): readonly DeviceState[] {
+    if (event.device !== undefined) return [this.stateOf(event.device)];
+    return event.kind === 'idle' ? [...this.devices.values()] : [];
+  }
+
+  /** What the rules find in a fact, gravest first, on the state before it. */
+  private judge(
+    rules: ReadonlyMap<EventKind, readonly Rule[]>,
+    fact: VirtioFact,
+    state: DeviceState,
+    moment: Moment,
+  ): readonly Raised[] {
+    const candidates = rules.get(fact.kind);
+    if (candidates === undefined) return nothing;
+    const context: RuleContext = { device: state, memory: this.options.memory, ...moment };
+    const raised: Raised[] = [];
+    for (const rule of candidates) {
+      if (!applies(rule, state)) continue;
+      for (const finding of rule.judge(fact, context)) {
+        const each = raise(rule, finding, fact, state, moment);
+        if (this.policy.decide(rule, each.device, each.blamed.pc).action !== 'off') raised.push(each);
+      }
+    }
+    return raised.length < 2 ? raised : raised.sort((a, b) => gravity[a.rule.level] - gravity[b.rule.level]);
+  }
+
+  /** Whether the machine stops for a finding, were it listed now. */
+  private stopsAt(raised: Raised): boolean {
+    const { violation, kind, cause } = this.list.preview(raised);
+    if (kind === 'repeat' || cause?.because === 'follows') return false;
+    if (cause !== undefined && this.decisionOn(this.list.rootOf(cause.number)) === 'break') return false;
+    const { action, condition } = this.policy.decide(raised.rule, raised.device, raised.blamed.pc);
+    if (action !== 'break') return false;
+    return condition === undefined || (this.options.condition?.(condition, violation) ?? true);
+  }
+
+  private decisionOn(violation: Violation): string {
+    const { rule, family, level, device, pc } = violation;
+    return this.policy.decide({ id: rule, family, level }, device, pc).action;
+  }
+
+  private enter(raised: Raised, stop: boolean): void {
+    const { violation, kind } = this.list.raise(raised);
+    if (kind !== 'repeat') this.options.onViolation?.(violation, stop);
+  }
+
+  private watch(state: DeviceState, event: VirtioEvent): void {
+    for (const watcher of watchers) watcher(state, event);
+    if (event.by === 'driver') state.lastAccess = event;
+    if (event.kind === 'status-write' && event.value === 0) this.list.startLap(state.description.name);
+    if (event.kind === 'config-change' || event.kind === 'config-write') this.refreshConfig(state);
+  }
+
+  private refreshConfig(state: DeviceState): void {
+    const watched = this.watched.devices.find((device) => device.name === state.description.name);
+    if (watched === undefined) return;
+    state.configValues = new Map(watched.inspect().configFields.map((field) => [field.name, field.value]));
+  }
+
+  /** Asks to be woken when a notification is owed, so that its absence is seen although the guest does nothing else. */
+  private scheduleWake(now: number): void {
+    if (this.wakePending || this.options.wakeAfter === undefined) return;
+    let soonest: number | undefined;
+    for (const state of this.devices.values()) {
+      for (const { notification } of state.queues) {
+        if (notification.owed === undefined) continue;
+        const due = notification.owed.virtualNanoseconds + notificationWindowNanoseconds;
+        if (due > now) soonest = Math.min(soonest ?? due, due);
+      }
+    }
+    if (soonest === undefined) return;
+    this.wakePending = true;
+    this.options.wakeAfter(soonest - now);
+  }
+
+  /** Whether this is the access in front of which the machine was told to stop. */
+  private isStopped(fact: DriverOrigin, step: number): boolean {
+    const { stopped } = this;
+    return stopped !== undefined && stopped.hart === fact.hart && stopped.pc === fact.pc && stopped.step === step;
+  }
+}
+
+type Moment = ReturnType<MonitorOptions['now']>;
+
+interface Saved {
+  readonly devices: Map<string, DeviceState>;
+  readonly violations: object;
+  readonly stopped: StoppedAccess | undefined;
+  readonly wakePending: boolean;
+  readonly events: number;
+}
+
+const nothing: readonly Raised[] = [];
+const gravity: Readonly<Record<RuleLevel, number>> = { must: 0, should: 1, hazard: 2 };
+
+/** Whether a rule can be judged on this device now. */
+function applies({ needs }: Rule, { description, features }: DeviceState): boolean {
+  if (needs.transport !== undefined && needs.transport !== description.transport) return false;
+  if (needs.device !== undefined && needs.device !== description.deviceId) return false;
+  if (needs.ring === 'split' && hasFeature(features.accepted, feature.RING_PACKED)) return false;
+  if (needs.feature !== undefined && !hasFeature(features.accepted, needs.feature)) return false;
+  return needs.withoutFeature === undefined || !hasFeature(features.accepted, needs.withoutFeature);
+}
+
+function raise(rule: Rule, finding: Finding, fact: VirtioFact, state: DeviceState, moment: Moment): Raised {
+  const blamed = finding.blamed ?? (fact.by === 'driver' ? { ...fact, step: moment.step } : state.lastAccess);
+  return {
+    rule,
+    finding,
+    device: state.description.name,
+    queue: finding.queue ?? ('queue' in fact ? fact.queue : undefined),
+    blamed: { hart: blamed?.hart ?? 0, pc: blamed?.pc ?? 0n, step: blamed?.step ?? moment.step },
+    foundAtStep: moment.step,
+    virtualNanoseconds: moment.virtualNanoseconds,
+    beforeEffect: false,
+    lap: state.lap,
+  };
+}
+
+/** Tells one finding about one fact of an access from the others of the same access. */
+function listingKey({ rule }: Raised, fact: VirtioFact): string {
+  return `${rule.id} ${fact.kind} ${'physicalAddress' in fact ? fact.physicalAddress : ''}`;
+}

@@ -1,0 +1,59 @@
+// Watches how queues are configured, enabled and stopped. [virtio 1.4, 4.2.2, 4.2.3.2]
+import type { DriverEvent } from '../rules/rule';
+import type { VirtioEvent } from '../../record/events';
+import { freshRing } from './fresh';
+import type { QueueSetup, QueueState } from './queue-state';
+import type { DeviceState } from './state';
+
+export function watchQueueSetup(state: DeviceState, event: VirtioEvent): void {
+  if (!('queue' in event) || event.queue === undefined) return;
+  const queue = state.queues[event.queue];
+  if (queue === undefined) return;
+  switch (event.kind) {
+    case 'queue-size-max-read':
+      queue.maximumRead = true;
+      return;
+    case 'queue-setup':
+      queue.stopUnread = undefined;
+      if (!event.ready) queue.setup[event.field] = event.value;
+      return;
+    case 'queue-ready-read':
+      if (event.value === 0) queue.stopUnread = undefined;
+      return;
+    case 'queue-ready-write':
+      noteReady(state, queue, event);
+      return;
+    default:
+  }
+}
+
+/** Addresses of the three areas as written so far; halves never written count as 0. */
+export function areasOf(setup: { readonly [Field in keyof QueueSetup]: QueueSetup[Field] }): {
+  readonly descriptor: bigint;
+  readonly available: bigint;
+  readonly used: bigint;
+} {
+  const join = (high: number | undefined, low: number | undefined): bigint =>
+    (BigInt(high ?? 0) << 32n) | BigInt(low ?? 0);
+  return {
+    descriptor: join(setup.QueueDescHigh, setup.QueueDescLow),
+    available: join(setup.QueueDriverHigh, setup.QueueDriverLow),
+    used: join(setup.QueueDeviceHigh, setup.QueueDeviceLow),
+  };
+}
+
+function noteReady(
+  state: DeviceState,
+  queue: QueueState,
+  event: DriverEvent & { readonly kind: 'queue-ready-write' },
+): void {
+  queue.stopUnread = event.before !== 0 && event.value === 0 ? event : undefined;
+  if (event.before === 0 && event.after !== 0) {
+    const areas = areasOf(queue.setup);
+    const size = queue.setup.QueueSize ?? queue.maximumSize;
+    const ring = freshRing(size, Number(areas.descriptor), Number(areas.available), Number(areas.used));
+    state.queues[queue.index] = { ...queue, ...ring, ready: true, wasReady: true };
+    return;
+  }
+  queue.ready = event.after !== 0;
+}
