@@ -26,7 +26,7 @@ const bufferWords = 32;
 const manufacturer = 0x89;
 const deviceCode = 0x18;
 
-const ascii = (text: string): number[] => [...text].map((character) => character.charCodeAt(0));
+const ascii = (text: string): number[] => Array.from(text, (character) => character.charCodeAt(0));
 /** The query table from index 0x10 on. Powers of two are exponents; times are in the units of the standard. [JESD68 4] */
 const queryTable: readonly number[] = [
   ...ascii('QRY'),

@@ -38,7 +38,9 @@ export class RegisterBank<Device> {
   peek(device: Device, offset: number, size: AccessSize): bigint | undefined {
     if (!this.rules.widths.includes(size)) return undefined;
     const found = this.find(offset);
-    return this.shown((found?.row.peek ?? found?.row.read)?.(device, found?.index ?? 0), size);
+    if (found === undefined) return 0n;
+    const look = found.row.peek ?? found.row.read;
+    return this.shown(look?.(device, found.index), size);
   }
 
   write(device: Device, offset: number, size: AccessSize, value: bigint): boolean {

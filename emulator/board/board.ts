@@ -1,0 +1,112 @@
+// Composition of the board's fixed devices: a configuration in, the board's contract out.
+import type { MmioRegion, SavedState, Stateful } from '../bus/access';
+import type { GuestMemory } from '../bus/memory';
+import type { MachineConfiguration } from '../configuration';
+import type { Cpu } from '../cpu/contract';
+import { planBoot } from './boot';
+import { Clint } from './clint';
+import type { Board, BoardContext, BootPlan, InterruptLine, InterruptObserver } from './contract';
+import { FlashBank } from './flash';
+import { GoldfishRtc } from './goldfish-rtc';
+import { applyHartStart } from './hart-start';
+import { memoryMap } from './memory-map';
+import { Plic } from './plic';
+import { ResetRom } from './reset-rom';
+import { BuiltinFirmware } from './sbi/firmware';
+import { TestFinisher } from './test-finisher';
+import { MachineTimer } from './timer';
+import { Uart16550 } from './uart16550';
+
+/** @throws LoadError when the configuration's files do not fit the machine or each other */
+export function createBoard(
+  context: BoardContext,
+  configuration: MachineConfiguration,
+  cpu: Cpu,
+  memory: GuestMemory,
+): VirtBoard {
+  return new VirtBoard(context, planBoot(configuration), cpu, memory);
+}
+
+export class VirtBoard implements Board {
+  readonly regions: readonly MmioRegion[];
+  readonly clint: Clint;
+  readonly plic: Plic;
+  readonly uart: Uart16550;
+  readonly rtc: GoldfishRtc;
+  readonly finisher: TestFinisher;
+  private readonly timer: MachineTimer;
+  private readonly firmware: BuiltinFirmware | undefined;
+  /** What a snapshot holds, by name, and what a reset sets back. */
+  private readonly parts: Readonly<Record<string, Stateful & { reset(): void }>>;
+
+  constructor(
+    context: BoardContext,
+    readonly plan: BootPlan,
+    private readonly cpu: Cpu,
+    private readonly memory: GuestMemory,
+  ) {
+    this.timer = new MachineTimer(context.clock);
+    this.clint = new Clint(context, this.timer);
+    this.plic = new Plic(context);
+    this.uart = new Uart16550('uart0', context, this.plic.line(memoryMap.uart0.interrupt));
+    this.rtc = new GoldfishRtc(context, this.plic.line(memoryMap.rtc.interrupt));
+    this.finisher = new TestFinisher((outcome) => context.finish(outcome));
+    const flash0 = new FlashBank('flash 0', memoryMap.flash0);
+    const flash1 = new FlashBank('flash 1', memoryMap.flash1);
+    this.firmware =
+      plan.bios === 'builtin' ? new BuiltinFirmware(context, cpu, memory, this.timer, this.uart) : undefined;
+    this.regions = [
+      new ResetRom(plan.resetRom),
+      this.finisher,
+      this.rtc,
+      this.clint,
+      this.plic,
+      this.uart,
+      flash0,
+      flash1,
+    ];
+    this.parts = {
+      clint: this.clint,
+      plic: this.plic,
+      uart: this.uart,
+      rtc: this.rtc,
+      flash0,
+      flash1,
+      ...(this.firmware !== undefined && { firmware: this.firmware }),
+    };
+  }
+
+  line(source: number): InterruptLine {
+    return this.plic.line(source);
+  }
+  observeInterrupts(observer: InterruptObserver): void {
+    this.plic.observe(observer);
+  }
+  time(): bigint {
+    return this.timer.now();
+  }
+  input(bytes: Uint8Array): void {
+    this.uart.input(bytes);
+  }
+  environmentCall(hart: number): boolean {
+    this.firmware?.serve(hart);
+    return this.firmware !== undefined;
+  }
+
+  reset(): void {
+    for (const part of Object.values(this.parts)) part.reset();
+    for (const { address, bytes } of this.plan.images) this.memory.write(address, bytes);
+    for (const start of this.plan.starts) applyHartStart(this.cpu, start);
+  }
+  save(): SavedState {
+    return Object.fromEntries(Object.entries(this.parts).map(([name, part]) => [name, part.save()]));
+  }
+  restore(state: SavedState): void {
+    const saved = state as Record<string, SavedState>;
+    for (const [name, part] of Object.entries(this.parts)) {
+      const from = saved[name];
+      if (from === undefined) throw new Error(`the saved state is not of this board: it lacks ${name}`);
+      part.restore(from);
+    }
+  }
+}

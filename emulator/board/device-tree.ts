@@ -1,0 +1,244 @@
+// The device tree of this board, generated from the configuration. Names, bindings and phandles are those of QEMU 7.2's `virt`.
+import {
+  type DeviceTreeNode,
+  type DeviceTreeProperty,
+  type FlattenedDeviceTree,
+  propertyValue as value,
+} from './flattened-device-tree';
+import {
+  type MapEntry,
+  interruptSources,
+  memoryMap,
+  ramBase,
+  timebaseHertz,
+  virtioSlot,
+  virtioSlots,
+} from './memory-map';
+import { finisherCommand } from './test-finisher';
+import { uartClockHertz } from './uart16550';
+
+/** What the processor of this emulator is, in the words of the RISC-V device tree binding. */
+export const processorDescription = { isa: 'rv64imafdc_zicsr_zifencei', mmuType: 'riscv,sv39' } as const;
+
+export interface DeviceTreeOptions {
+  readonly harts: number;
+  readonly memoryBytes: number;
+  /** 32 bytes of randomness for the guest's kernel. */
+  readonly randomSeed: Uint8Array;
+  /** What goes to `/chosen` beside the console. */
+  readonly chosen: readonly DeviceTreeProperty[];
+}
+
+/** Interrupt numbers at a hart's own controller. [RISC-V priv. 3.1.9] */
+const hartInterrupt = { supervisorExternal: 9, machineSoftware: 3, machineTimer: 7, machineExternal: 11 } as const;
+
+/** QEMU counts phandles from the last hart down; the two shared devices follow. */
+function phandles(harts: number): {
+  cpu(hart: number): number;
+  controller(hart: number): number;
+  plic: number;
+  test: number;
+} {
+  const cpu = (hart: number): number => 2 * (harts - 1 - hart) + 1;
+  return { cpu, controller: (hart) => cpu(hart) + 1, plic: 2 * harts + 1, test: 2 * harts + 2 };
+}
+
+export function generateDeviceTree(options: DeviceTreeOptions): FlattenedDeviceTree {
+  const { harts } = options;
+  const handle = phandles(harts);
+  const everyHart = Array.from({ length: harts }, (_, hart) => hart);
+  const external = {
+    interrupts: (source: number): DeviceTreeProperty => property('interrupts', value.cells(source)),
+    parent: property('interrupt-parent', value.cells(handle.plic)),
+  };
+  const device = (
+    name: string,
+    place: MapEntry,
+    compatible: readonly string[],
+    extra: readonly DeviceTreeProperty[] = [],
+  ) =>
+    node(`${name}@${place.base.toString(16)}`, [
+      ...(place.interrupt === undefined ? [] : [external.interrupts(place.interrupt), external.parent]),
+      property('reg', value.wide(place.base, place.declaredBytes)),
+      property('compatible', value.text(...compatible)),
+      ...extra,
+    ]);
+  const finisher = (name: string, compatible: string, command: number): DeviceTreeNode =>
+    node(name, [
+      property('value', value.cells(command)),
+      property('offset', value.cells(0)),
+      property('regmap', value.cells(handle.test)),
+      property('compatible', value.text(compatible)),
+    ]);
+  const wiresToHarts = (...interrupts: readonly number[]): DeviceTreeProperty =>
+    property(
+      'interrupts-extended',
+      value.cells(...everyHart.flatMap((hart) => interrupts.flatMap((number) => [handle.controller(hart), number]))),
+    );
+  const addressing = (addressCells: number, sizeCells: number): readonly DeviceTreeProperty[] => [
+    property('#address-cells', value.cells(addressCells)),
+    property('#size-cells', value.cells(sizeCells)),
+  ];
+
+  const processor = (hart: number): DeviceTreeNode =>
+    node(
+      `cpu@${hart.toString(16)}`,
+      [
+        property('phandle', value.cells(handle.cpu(hart))),
+        property('device_type', value.text('cpu')),
+        property('reg', value.cells(hart)),
+        property('status', value.text('okay')),
+        property('compatible', value.text('riscv')),
+        property('riscv,isa', value.text(processorDescription.isa)),
+        property('mmu-type', value.text(processorDescription.mmuType)),
+      ],
+      [
+        node('interrupt-controller', [
+          property('#interrupt-cells', value.cells(1)),
+          property('interrupt-controller', value.empty()),
+          property('compatible', value.text('riscv,cpu-intc')),
+          property('phandle', value.cells(handle.controller(hart))),
+        ]),
+      ],
+    );
+
+  const root = node(
+    '',
+    [
+      ...addressing(2, 2),
+      property('compatible', value.text('riscv-virtio')),
+      property('model', value.text('riscv-virtio,qemu')),
+    ],
+    [
+      node('flash@20000000', [
+        property('bank-width', value.cells(4)),
+        property(
+          'reg',
+          value.wide(
+            memoryMap.flash0.base,
+            memoryMap.flash0.declaredBytes,
+            memoryMap.flash1.base,
+            memoryMap.flash1.declaredBytes,
+          ),
+        ),
+        property('compatible', value.text('cfi-flash')),
+      ]),
+      node('chosen', [
+        property('stdout-path', value.text(`/soc/serial@${memoryMap.uart0.base.toString(16)}`)),
+        property('rng-seed', options.randomSeed),
+        ...options.chosen,
+      ]),
+      finisher('poweroff', 'syscon-poweroff', finisherCommand.pass),
+      finisher('reboot', 'syscon-reboot', finisherCommand.reset),
+      node(`memory@${ramBase.toString(16)}`, [
+        property('device_type', value.text('memory')),
+        property('reg', value.wide(ramBase, options.memoryBytes)),
+      ]),
+      node(
+        'cpus',
+        [...addressing(1, 0), property('timebase-frequency', value.cells(timebaseHertz))],
+        [
+          ...everyHart.map(processor),
+          node(
+            'cpu-map',
+            [],
+            [
+              node(
+                'cluster0',
+                [],
+                everyHart.map((hart) => node(`core${hart}`, [property('cpu', value.cells(handle.cpu(hart)))])),
+              ),
+            ],
+          ),
+        ],
+      ),
+      node(
+        'soc',
+        [...addressing(2, 2), property('compatible', value.text('simple-bus')), property('ranges', value.empty())],
+        [
+          device('rtc', memoryMap.rtc, ['google,goldfish-rtc']),
+          device('serial', memoryMap.uart0, ['ns16550a'], [property('clock-frequency', value.cells(uartClockHertz))]),
+          device(
+            'test',
+            memoryMap.testFinisher,
+            ['sifive,test1', 'sifive,test0', 'syscon'],
+            [property('phandle', value.cells(handle.test))],
+          ),
+          ...Array.from({ length: virtioSlots.count }, (_, place) => {
+            const { base, interrupt } = virtioSlot(virtioSlots.count - 1 - place);
+            const { strideBytes } = virtioSlots;
+            return device('virtio_mmio', { base, sizeBytes: strideBytes, declaredBytes: strideBytes, interrupt }, [
+              'virtio,mmio',
+            ]);
+          }),
+          device(
+            'plic',
+            memoryMap.plic,
+            ['sifive,plic-1.0.0', 'riscv,plic0'],
+            [
+              property('phandle', value.cells(handle.plic)),
+              property('riscv,ndev', value.cells(interruptSources)),
+              wiresToHarts(hartInterrupt.machineExternal, hartInterrupt.supervisorExternal),
+              property('interrupt-controller', value.empty()),
+              property('#address-cells', value.cells(0)),
+              property('#interrupt-cells', value.cells(1)),
+            ],
+          ),
+          device(
+            'clint',
+            memoryMap.clint,
+            ['sifive,clint0', 'riscv,clint0'],
+            [wiresToHarts(hartInterrupt.machineSoftware, hartInterrupt.machineTimer)],
+          ),
+        ],
+      ),
+    ],
+  );
+  return { root, reservations: [], bootHart: 0 };
+}
+
+/** `/chosen` properties that carry the command line and where the initial RAM disk is. */
+export function chosenProperties(boot: {
+  readonly append: string | undefined;
+  readonly initrd: { readonly start: number; readonly end: number } | undefined;
+}): readonly DeviceTreeProperty[] {
+  return [
+    ...(boot.initrd === undefined
+      ? []
+      : [
+          property('linux,initrd-end', address(boot.initrd.end)),
+          property('linux,initrd-start', address(boot.initrd.start)),
+        ]),
+    ...(boot.append === undefined || boot.append === '' ? [] : [property('bootargs', value.text(boot.append))]),
+  ];
+}
+
+/** 32 bytes that depend on the machine's seed alone. [SplitMix64] */
+export function randomSeedFor(seed: number): Uint8Array {
+  const bytes = new Uint8Array(32);
+  const view = new DataView(bytes.buffer);
+  let state = BigInt.asUintN(64, BigInt(Math.trunc(seed)));
+  for (let at = 0; at < bytes.length; at += 8) {
+    state = BigInt.asUintN(64, state + 0x9e37_79b9_7f4a_7c15n);
+    let mixed = state;
+    mixed = BigInt.asUintN(64, (mixed ^ (mixed >> 30n)) * 0xbf58_476d_1ce4_e5b9n);
+    mixed = BigInt.asUintN(64, (mixed ^ (mixed >> 27n)) * 0x94d0_49bb_1331_11ebn);
+    view.setBigUint64(at, mixed ^ (mixed >> 31n));
+  }
+  return bytes;
+}
+
+/** One cell where it fits, as QEMU does: readers accept either. */
+function address(at: number): Uint8Array {
+  return at < 2 ** 32 ? value.cells(at) : value.wide(at);
+}
+function node(
+  name: string,
+  properties: readonly DeviceTreeProperty[],
+  children: readonly DeviceTreeNode[] = [],
+): DeviceTreeNode {
+  return { name, properties, children };
+}
+function property(name: string, bytes: Uint8Array): DeviceTreeProperty {
+  return { name, value: bytes };
+}
