@@ -50,13 +50,12 @@ function noteHalf(
   event: VirtioEvent,
   name: string | undefined,
   offset: number,
-): void { readonly kind: 'config-read' }): void {
+): void {
   const field = description.configFields.find((candidate) => candidate.name === name);
   if (field?.size !== 8) return;
-  const part = offset < field.offset + 4 ? 1 : 2;
   const before = config.halves.get(field.name);
   config.halves.set(field.name, {
-    parts: (before?.parts ?? 0) | part,
+    parts: (before?.parts ?? 0) | (offset < field.offset + 4 ? 1 : 2),
     guarded: before?.guarded ?? config.generation !== undefined,
     event: before?.event ?? event,
   });
