@@ -3,6 +3,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { memoryReference, parseReference, readFields } from './protocol-values';
 import type {
   BreakpointBinding,
+  DataBreakpoint,
   DebugTarget,
   FunctionBreakpoint,
   InstructionBreakpoint,
@@ -124,7 +125,7 @@ export class BreakpointRequests {
   private async setData(values: unknown): Promise<object> {
     const wanted = readFields(values)
       .list('breakpoints')
-      .map((entry) => {
+      .map((entry): DataBreakpoint => {
         const one = readFields(entry);
         const id = one.text('dataId') ?? '';
         const match = /^(0x[0-9a-f]{1,16})\/(\d{1,4})$/i.exec(id);
@@ -134,7 +135,7 @@ export class BreakpointRequests {
           id,
           address: BigInt(match[1]),
           lengthBytes: Math.max(1, Number(match[2])),
-          access: kind === 'read' || kind === 'readWrite' ? kind : ('write' as const),
+          access: kind === 'read' || kind === 'readWrite' ? kind : 'write',
         };
       });
     const bindings = await this.target.setDataBreakpoints(wanted);

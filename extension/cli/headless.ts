@@ -1,0 +1,198 @@
+// Runs a guest without a debugger: its console, a dialogue with it, limits, and how it ended.
+import { Machine, type MachineExit } from '../../emulator/machine';
+import type { VirtioEvent } from '../../emulator/record/events';
+import type { Violation } from '../../emulator/virtio/violation';
+import type { LaunchConfiguration } from '../debug/launch-configuration';
+import type { PolicyEntry, ViolationReport } from '../debug/target';
+import { Accessors } from '../worker/accessors';
+import { disassembleRange } from '../worker/disassembly';
+import { GuestSymbols } from '../worker/guest-symbols';
+import { loadMachine } from '../worker/load-machine';
+import { Pacer } from '../worker/pacer';
+import { captureViolation, type CapturedViolation, reportViolation } from '../worker/violation-report';
+import type { Dialogue } from './dialogue';
+
+export type Ending =
+  | { readonly kind: 'power-off' | 'reset' | 'script-end' | 'expected' | 'violation' }
+  | { readonly kind: 'fail'; readonly code: number }
+  | {
+      readonly kind: 'crash' | 'hang' | 'timeout' | 'instruction-limit' | 'expect-failed' | 'interrupted';
+      readonly text: string;
+    };
+
+export interface HeadlessOptions {
+  readonly configuration: LaunchConfiguration;
+  readonly policy: readonly PolicyEntry[];
+  readonly stopAtViolation: boolean;
+  readonly dialogue: Dialogue | undefined;
+  readonly expect: RegExp | undefined;
+  readonly maxInstructions: number | undefined;
+  readonly timeoutSeconds: number | undefined;
+  console(bytes: Uint8Array): void;
+  note(text: string): void;
+  event?(event: VirtioEvent): void;
+  /** Asked between slices: whether the user wants to end the run. */
+  interrupted?(): boolean;
+}
+
+export interface HeadlessResult {
+  readonly ending: Ending;
+  readonly violations: readonly ViolationReport[];
+  readonly steps: number;
+  readonly instructions: number;
+  readonly events: number;
+  readonly wallSeconds: number;
+  readonly stateHash: () => string;
+}
+
+const sliceSteps = 1_000_000;
+
+export async function runHeadless(options: HeadlessOptions): Promise<HeadlessResult> {
+  const { configuration } = options;
+  const files = loadMachine(configuration);
+  for (const note of files.notes) options.note(note);
+  const symbols = new GuestSymbols(files.symbols);
+  const captured = new Map<number, CapturedViolation>();
+  const last = { text: '' };
+  let events = 0;
+  let heard = false;
+  const decoder = new TextDecoder('latin1');
+  const machine: Machine = new Machine(files.machine, {
+    output: (_, bytes) => {
+      options.console(bytes);
+      const text = decoder.decode(bytes);
+      last.text = (last.text + text).slice(-65_536);
+      // The machine comes back right behind the store that completed the match, so that the answer lands on that step.
+      if (options.dialogue?.hear(text) === true || options.expect?.test(last.text) === true) {
+        heard = true;
+        machine.cpu.requestStop();
+      }
+    },
+    event: (event) => {
+      events++;
+      options.event?.(event);
+    },
+    violation: (violation) => capture(violation),
+  });
+  const accessors = new Accessors(configuration.accessors, (low, high) =>
+    disassembleRange(machine, machine.cpu.turn, low, high),
+  );
+  const capture = (violation: Violation): void => {
+    if (!captured.has(violation.number))
+      captured.set(violation.number, captureViolation(machine, symbols, accessors, violation));
+  };
+  machine.monitor.setPolicy(options.stopAtViolation ? options.policy : withoutBreaks(options.policy));
+
+  const began = performance.now();
+  const ending = await run(machine, options, () => {
+    const was = heard;
+    heard = false;
+    return was;
+  });
+  files.close();
+  return {
+    ending,
+    violations: machine.monitor.violations.map((violation) => {
+      const stack = captured.get(violation.number) ?? captureViolation(machine, symbols, accessors, violation);
+      return reportViolation(violation, stack, symbols);
+    }),
+    steps: machine.steps,
+    instructions: Array.from({ length: configuration.harts }, (_, hart) => machine.cpu.retired(hart)).reduce(
+      (a, b) => a + b,
+      0,
+    ),
+    events,
+    wallSeconds: (performance.now() - began) / 1000,
+    stateHash: () => machine.stateHash(),
+  };
+}
+
+/** Continuing after every violation is the same as only reporting, and does not depend on how a stop is continued. */
+function withoutBreaks(policy: readonly PolicyEntry[]): readonly PolicyEntry[] {
+  const reported = policy.map((entry): PolicyEntry =>
+    entry.action === 'break' ? { ...entry, action: 'report' } : entry,
+  );
+  return [{ pattern: 'must', action: 'report' }, ...reported];
+}
+
+async function run(machine: Machine, options: HeadlessOptions, heard: () => boolean): Promise<Ending> {
+  const began = performance.now();
+  const paced = options.configuration.clock === 'paced';
+  const pacer = new Pacer();
+  pacer.begin(0);
+  let waitingSince = began;
+  const dialogueEnded = (): Ending | undefined => {
+    const { dialogue } = options;
+    if (options.expect?.test('') === true) return { kind: 'expected' };
+    if (dialogue === undefined) return undefined;
+    for (;;) {
+      const progress = dialogue.next();
+      if (progress.kind === 'done') return { kind: 'script-end' };
+      if (progress.kind === 'waiting') return undefined;
+      machine.input('uart0', progress.bytes);
+      waitingSince = performance.now();
+    }
+  };
+  const first = dialogueEnded();
+  if (first !== undefined) return first;
+  for (;;) {
+    const limit = Math.min(machine.steps + sliceSteps, options.maxInstructions ?? Number.MAX_SAFE_INTEGER);
+    const exit = machine.run({ untilStep: limit, skipIdle: !paced });
+    if (heard()) {
+      if (options.expect !== undefined && options.dialogue === undefined) return { kind: 'expected' };
+      waitingSince = performance.now();
+      const ended = dialogueEnded();
+      if (ended !== undefined) return ended;
+    }
+    const ended = endingOf(exit);
+    if (ended !== undefined) return ended;
+    if (exit.kind === 'idle') {
+      if (exit.dueNanoseconds === undefined) return hang(options);
+      machine.skipIdleTime(paced ? await pacer.waitFor(machine.clock.now(), exit.dueNanoseconds) : exit.dueNanoseconds);
+    }
+    if (options.maxInstructions !== undefined && machine.steps >= options.maxInstructions) {
+      return {
+        kind: 'instruction-limit',
+        text: `the guest did not end within ${options.maxInstructions} instructions`,
+      };
+    }
+    const now = performance.now();
+    if (options.timeoutSeconds !== undefined && now - began > options.timeoutSeconds * 1000) {
+      return { kind: 'timeout', text: `the guest did not end within ${options.timeoutSeconds} s` };
+    }
+    const patience = options.dialogue?.timeoutSeconds;
+    if (patience !== undefined && now - waitingSince > patience * 1000) {
+      const waiting = options.dialogue?.next();
+      return {
+        kind: 'expect-failed',
+        text: `"${waiting?.kind === 'waiting' ? waiting.for : ''}" did not come within ${patience} s`,
+      };
+    }
+    if (options.interrupted?.() === true) return { kind: 'interrupted', text: 'interrupted' };
+    if (paced) await pacer.holdBack(machine.clock.now());
+    else await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function endingOf(exit: MachineExit): Ending | undefined {
+  switch (exit.kind) {
+    case 'finished':
+      return exit.outcome;
+    case 'violation':
+      return { kind: 'violation' };
+    case 'lost':
+      return {
+        kind: 'crash',
+        text: `hart ${exit.hart} can only trap for ever: cause ${exit.cause} at pc 0x${exit.pc.toString(16)}, tval 0x${exit.tval.toString(16)}, and its handler cannot be fetched`,
+      };
+    default:
+      return undefined;
+  }
+}
+
+function hang(options: HeadlessOptions): Ending {
+  const waiting = options.dialogue?.next();
+  if (waiting?.kind === 'waiting')
+    return { kind: 'expect-failed', text: `"${waiting.for}" never came: every hart waits and nothing is due` };
+  return { kind: 'hang', text: 'every hart waits in wfi and nothing can wake it' };
+}

@@ -1,0 +1,103 @@
+// Reports of a run: text for people, JSON for tools (its schema is media/report.schema.json).
+import type { ViolationReport } from '../debug/target';
+import { levelWord } from '../debug/violation-text';
+import type { HeadlessResult } from './headless';
+
+export interface ReportInput {
+  readonly guest: string;
+  readonly exitStatus: number;
+  readonly result: HeadlessResult;
+}
+
+export function jsonReport({ guest, exitStatus, result }: ReportInput): string {
+  const report = {
+    guest,
+    exit: exitStatus,
+    outcome: result.ending.kind,
+    violations: result.violations.map(jsonViolation),
+  };
+  return `${JSON.stringify(report, null, 2)}\n`;
+}
+
+function hex(value: bigint): string {
+  return `0x${value.toString(16)}`;
+}
+function position(source: { readonly file: string; readonly line: number } | undefined): string | null {
+  return source === undefined ? null : `${source.file}:${source.line}`;
+}
+
+function jsonViolation(violation: ViolationReport): object {
+  const { related } = violation;
+  return {
+    rule: violation.rule,
+    title: violation.title,
+    level: violation.level,
+    family: violation.family,
+    section: violation.section,
+    statements: violation.statements,
+    device: violation.device,
+    queue: violation.queue ?? null,
+    hart: violation.hart,
+    pc: hex(violation.pc),
+    source: position(violation.source),
+    function: violation.function,
+    stack: violation.stack.map((frame) => ({
+      pc: hex(frame.pc),
+      function: frame.name,
+      source: position(frame.source),
+      inlined: frame.inlined,
+    })),
+    step: violation.step,
+    count: violation.count,
+    message: violation.message,
+    evidence: Object.fromEntries(violation.evidence.map(({ name, value }) => [name, value])),
+    related:
+      related === undefined
+        ? null
+        : {
+            description: related.description,
+            step: related.step,
+            pc: related.pc === undefined ? null : hex(related.pc),
+            source: position(related.source),
+          },
+  };
+}
+
+export function textReport({ guest, result }: ReportInput): string {
+  const { violations, ending } = result;
+  const lines = violations.flatMap((violation) => [
+    `${position(violation.source) ?? `${violation.function} (pc ${hex(violation.pc)})`}: ${levelWord[violation.level]}: ${violation.title} [${violation.rule}]`,
+    `    ${violation.message}`,
+    `    ${violation.device}${violation.queue === undefined ? '' : ` queue ${violation.queue}`}, virtio 1.4 section ${violation.section}, step ${violation.step}${violation.count > 1 ? `, seen ${violation.count} times` : ''}, in ${violation.function}`,
+    ...violation.evidence.map(({ name, value }) => `    ${name}: ${value}`),
+    ...(violation.related === undefined
+      ? []
+      : [
+          `    follows from: ${violation.related.description}${violation.related.source === undefined ? '' : ` (${position(violation.related.source) ?? ''})`}`,
+        ]),
+    `    fix: ${violation.fix}`,
+    '',
+  ]);
+  const count = (level: string): number => violations.filter((violation) => violation.level === level).length;
+  const how =
+    'text' in ending
+      ? `${ending.kind}: ${ending.text}`
+      : ending.kind === 'fail'
+        ? `fail, code ${ending.code}`
+        : ending.kind;
+  lines.push(`${guest}: ${how}; ${count('must')} MUST, ${count('should')} SHOULD, ${count('hazard')} hazards`);
+  return `${lines.join('\n')}\n`;
+}
+
+export function statistics({ exitStatus, result }: ReportInput): string {
+  return `${JSON.stringify({
+    steps: result.steps,
+    instructions: result.instructions,
+    wallSeconds: result.wallSeconds,
+    mips: result.steps / 1e6 / Math.max(result.wallSeconds, 1e-9),
+    events: result.events,
+    violations: result.violations.length,
+    exit: exitStatus,
+    outcome: result.ending.kind,
+  })}\n`;
+}
