@@ -13,17 +13,19 @@ if ! command -v "$CC" >/dev/null; then
     exit 1
 fi
 
-# medany: code may run anywhere, here at 0x8000_0000. The prefix maps make every path in the debug information relative.
-include=$("$CC" -print-file-name=include)
+# medany: code may run anywhere, here at 0x8000_0000.
 flags="-march=rv64gc -mabi=lp64 -mcmodel=medany -std=c11 -Og -g -gdwarf-5 -Wall -Wextra -Werror
-    -ffreestanding -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables -ffile-prefix-map=$PWD=. -ffile-prefix-map=$include=include -I.
+    -ffreestanding -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables -I.
     -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--no-warn-rwx-segments -T link.ld"
+include=$("$CC" -print-file-name=include)
 
 build() {
     elf=$1
     shift
+    # The prefix maps make every path in the debug information relative to this folder.
     # shellcheck disable=SC2086
-    "$CC" $flags -o "$output/$elf" start.S main.c uart.c plic.c trap.c "$@"
+    "$CC" $flags "-ffile-prefix-map=$PWD=." "-ffile-prefix-map=$include=include" -o "$output/$elf" \
+        start.S main.c uart.c plic.c trap.c "$@"
 }
 
 build correct.elf virtio_mmio.c virtqueue.c virtio_blk.c

@@ -52,7 +52,13 @@ export function pairLine(pair: DriverPair): number {
 export function pairProgram(pair: DriverPair, violating: boolean): GuestProgram {
   return {
     name: pair.name,
-    sources: [...bareMetal, 'media/sample/trap.c', 'media/sample/plic.c', 'test/guest/programs/driver.c', pairSource(pair)],
+    sources: [
+      ...bareMetal,
+      'media/sample/trap.c',
+      'media/sample/plic.c',
+      'test/guest/programs/driver.c',
+      pairSource(pair),
+    ],
     flags: violating ? ['-DVIOLATION'] : [],
   };
 }

@@ -22,7 +22,8 @@ export const processorGuests: readonly ProcessorGuest[] = [
 
 const folder = 'test/guest/programs';
 export function processorProgram(guest: ProcessorGuest): GuestProgram {
-  const shared = guest.name === 'serial-echo' ? [] : [`${folder}/processor/processor.c`, `${folder}/processor/lower-mode.S`];
+  const shared =
+    guest.name === 'serial-echo' ? [] : [`${folder}/processor/processor.c`, `${folder}/processor/lower-mode.S`];
   return {
     name: guest.name,
     sources: [...bareMetal, `${folder}/finisher.c`, ...shared, `${folder}/processor/${guest.name}.c`],

@@ -4,6 +4,9 @@
 export const ramBase = 0x8000_0000;
 export const ramBytes = 64 << 20;
 
+/** Where delegated traps go; the harness has it in direct and in vectored form. */
+export const supervisorVectors = ramBase + 0x100;
+
 /** Words through which the host and the harness talk. */
 export const control = {
   base: 0x8000_4000,

@@ -60,7 +60,8 @@ export function buildGuest(program: GuestProgram): string {
   ];
 
   const key = createHash('sha256').update(compilerVersion()).update(flags.join('\0'));
-  for (const file of [script, ...sources, ...includes.flatMap(headersIn)]) key.update(file).update(fs.readFileSync(file));
+  for (const file of [script, ...sources, ...includes.flatMap(headersIn)])
+    key.update(file).update(fs.readFileSync(file));
   const folder = path.join(guestFolder, key.digest('hex').slice(0, 16));
   const elf = path.join(folder, `${program.name}.elf`);
   if (fs.existsSync(elf)) return elf;
@@ -68,7 +69,10 @@ export function buildGuest(program: GuestProgram): string {
   fs.mkdirSync(folder, { recursive: true });
   // Tests run side by side: a half-written guest must never be seen under its final name.
   const unfinished = `${elf}.${process.pid}`;
-  execFileSync(compiler, [...flags, '-o', unfinished, ...sources], { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
+  execFileSync(compiler, [...flags, '-o', unfinished, ...sources], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+  });
   fs.renameSync(unfinished, elf);
   return elf;
 }

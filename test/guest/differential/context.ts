@@ -1,0 +1,249 @@
+// The state in which a sequence starts: mode, translation, protection, interrupts, registers. Everything follows from the seed.
+import { randomOperand } from '../../reference/float-operands';
+import type { Random } from '../../reference/random';
+import { pageTables, scratch, type StateCsr, supervisorVectors, tableEntries, userAlias } from './layout';
+
+export type Mode = 'M' | 'S' | 'U';
+
+/** Fields of mstatus that sequences may set to anything. [RISC-V priv. 3.1.6] */
+export const status = {
+  SIE: 1n << 1n,
+  MIE: 1n << 3n,
+  SPIE: 1n << 5n,
+  MPIE: 1n << 7n,
+  SPP: 1n << 8n,
+  MPP: { U: 0n << 11n, S: 1n << 11n, M: 3n << 11n },
+  FS: 3n << 13n,
+  MPRV: 1n << 17n,
+  SUM: 1n << 18n,
+  MXR: 1n << 19n,
+  TVM: 1n << 20n,
+  TW: 1n << 21n,
+  TSR: 1n << 22n,
+} as const;
+
+/** Exceptions that may be delegated: not the harness's own ecall from S-mode, and not those that nothing here raises. */
+export const delegableExceptions = 0xb1ffn & ~(1n << 9n);
+export const supervisorInterrupts = 0x222n;
+export const allInterrupts = 0xaaan;
+
+export interface Context {
+  readonly mode: Mode;
+  /** satp of the mapped contexts, or 0. */
+  readonly satp: bigint;
+  readonly csrs: Record<StateCsr, bigint>;
+  readonly fcsr: bigint;
+  readonly x: bigint[];
+  readonly f: bigint[];
+  /** Root, middle and leaf entries. */
+  readonly entries: bigint[];
+  readonly scratch: Uint8Array;
+  /** Registers that hold addresses inside the window. */
+  readonly addressRegisters: readonly number[];
+  /** Registers that no instruction of the sequence writes; the generator gives them values. */
+  readonly constantRegisters: readonly number[];
+}
+
+/** Two bits above a table entry's permissions. [RISC-V priv. 11.3] */
+const entry = { V: 1n, R: 2n, W: 4n, X: 8n, U: 16n, G: 32n, A: 64n, D: 128n } as const;
+const leafOf = (address: number, flags: bigint): bigint => (BigInt(Math.floor(address / 4096)) << 10n) | flags;
+
+/** Where nothing is mapped on the board. */
+export const holeAddress = 0x0800_0000;
+const badAddresses: readonly bigint[] = [
+  BigInt(holeAddress),
+  0x40000ff8n,
+  0x3ffffffffcn,
+  0x4000000000n,
+  0xffffffffc0000000n,
+  0x00fffffffffffff8n,
+];
+
+export function randomInteger(random: Random): bigint {
+  switch (random.below(6)) {
+    case 0:
+      return random.pick([0n, 1n, -1n, 1n << 63n, (1n << 63n) - 1n, 0x7fffffffn, 0x80000000n, -(1n << 31n), 0xffffffffn]);
+    case 1:
+      return BigInt(random.below(64)) - 16n;
+    case 2:
+      return random.bits(64) >> BigInt(random.below(64));
+    case 3:
+      return BigInt.asIntN(32, random.bits(32));
+    default:
+      return random.bits(64);
+  }
+}
+
+export function randomContext(random: Random, startAt: (mode: Mode, mapped: boolean) => number): Context {
+  const mode: Mode = random.weighted({ M: 30, S: 40, U: 30 });
+  const mapped = random.below(mode === 'M' ? 4 : 2) === 0 || (mode !== 'M' && random.once(5));
+  const satp = mapped ? (8n << 60n) | (random.bits(16) << 44n) | BigInt(pageTables.root / 4096) : 0n;
+  const registers = shuffled(random, Array.from({ length: 31 }, (_, index) => index + 1).filter((number) => number !== 2));
+  // Stack-relative forms need x2, most compressed forms one of x8 to x15.
+  const near = registers.filter((number) => number >= 8 && number <= 15).slice(0, 2);
+  const others = registers.filter((number) => !near.includes(number));
+  const addressRegisters = [2, ...near, ...others.slice(0, 2)];
+  const constantRegisters = others.slice(2, 7);
+
+  const x = Array.from({ length: 32 }, () => randomInteger(random));
+  x[0] = 0n;
+  const base = mapped ? random.pick(windowViews(mode)) : scratch.window;
+  for (const register of addressRegisters) {
+    const offset = 128 + (random.once(3) ? random.below(256) : random.below(32) * 8);
+    x[register] = BigInt(base + offset);
+  }
+  // Sequences touch memory with small offsets from x8 and above rarely only, so a bad address traps rarely.
+  if (random.once(4)) x[addressRegisters[4] ?? 31] = random.pick(badAddresses);
+
+  const start = startAt(mode, mapped);
+  return {
+    mode,
+    satp,
+    csrs: randomCsrs(random, mode, satp, start),
+    fcsr: random.once(3) ? random.bits(8) : BigInt(random.below(5) << 5) | (random.bits(1) | random.bits(5)),
+    x,
+    f: Array.from({ length: 32 }, () => randomOperand(random, random.pick(['s', 'd', 'd']), [])),
+    entries: randomEntries(random, mode),
+    scratch: randomScratch(random),
+    addressRegisters,
+    constantRegisters,
+  };
+}
+
+function shuffled<T>(random: Random, values: readonly T[]): T[] {
+  const rest = [...values];
+  return values.map(() => rest.splice(random.below(rest.length), 1)).flat();
+}
+
+/** Virtual addresses of the window in the mapped contexts; the first ones are mapped by 4 KiB pages with random permissions. */
+function windowViews(mode: Mode): number[] {
+  const pairs = Array.from({ length: tableEntries.leaf / 2 }, (_, pair) => 0x4000_0f00 + pair * 0x2000);
+  const gigapage = scratch.window + (mode === 'U' ? userAlias : 0);
+  return [...pairs, ...pairs, 0x4020_0000 + (scratch.window & 0x1f_ffff), 0x4040_0000 + (scratch.window & 0x1f_ffff), gigapage];
+}
+
+function randomEntries(random: Random, mode: Mode): bigint[] {
+  const flags = (): bigint => {
+    const permissions = random.pick([
+      entry.R | entry.W,
+      entry.R | entry.W,
+      entry.R | entry.W,
+      entry.R | entry.W | entry.X,
+      entry.R,
+      entry.R | entry.X,
+      entry.X,
+      entry.W,
+      0n,
+    ]);
+    const user = random.below(6) > 0 === (mode === 'U') ? entry.U : 0n;
+    return (
+      permissions |
+      user |
+      (random.once(25) ? 0n : entry.V) |
+      (random.once(4) ? 0n : entry.A) |
+      (random.once(3) ? 0n : entry.D) |
+      (random.bits(1) * entry.G) |
+      (random.once(3) ? random.bits(2) << 8n : 0n) |
+      (random.once(40) ? 1n << BigInt(54 + random.below(10)) : 0n)
+    );
+  };
+  const sane = entry.V | entry.R | entry.W | entry.X;
+  const accessed = (): bigint => random.bits(2) << 6n;
+  const root = [
+    0n,
+    leafOf(pageTables.middle, random.once(30) ? entry.V | entry.U : entry.V),
+    // Code and handlers run from these two gigapages.
+    leafOf(0x8000_0000, sane | accessed()),
+    leafOf(0x8000_0000, sane | entry.U | accessed()),
+    leafOf(0x8000_0000 + (random.once(2) ? 4096 : 0), flags()),
+    0n,
+    0n,
+    0n,
+  ];
+  const middle = [
+    leafOf(pageTables.leaf, entry.V),
+    leafOf(0x8000_0000, flags()),
+    // A superpage must be aligned to its size.
+    leafOf(0x8000_0000 + (random.once(2) ? 4096 : 0), flags()),
+    0n,
+    0n,
+    0n,
+    0n,
+    0n,
+  ];
+  const leaf = Array.from({ length: tableEntries.leaf }, (_, index) => {
+    const page = random.once(40) ? holeAddress : scratch.firstPage + (index % 2) * 4096;
+    return leafOf(page, flags());
+  });
+  return [...root, ...middle, ...leaf];
+}
+
+function randomCsrs(random: Random, mode: Mode, satp: bigint, start: number): Record<StateCsr, bigint> {
+  const pending = random.once(4);
+  const protect = random.once(4);
+  const maybe = (bits: bigint, times: number): bigint => (random.once(times) ? bits : 0n);
+  return {
+    medeleg: random.once(2) ? random.bits(16) & delegableExceptions : 0n,
+    mideleg: random.bits(12) & supervisorInterrupts & (random.once(2) ? -1n : 0n),
+    mie: pending || random.once(4) ? random.bits(12) & allInterrupts : 0n,
+    mip: pending ? random.bits(12) & supervisorInterrupts : 0n,
+    satp,
+    mcounteren: random.bits(3),
+    scounteren: random.bits(3),
+    mcountinhibit: random.once(4) ? random.bits(3) & 5n : 0n,
+    senvcfg: random.bits(1),
+    stvec: BigInt(supervisorVectors) | random.bits(1),
+    sscratch: randomInteger(random),
+    sepc: randomInteger(random) & ~1n,
+    scause: BigInt(random.below(16)),
+    stval: randomInteger(random),
+    mcause: BigInt(random.below(12)),
+    mtval: randomInteger(random),
+    ...randomProtection(random, protect),
+    mepc: BigInt(start),
+    mstatus:
+      status.MPP[mode] |
+      maybe(status.MPIE, 3) |
+      maybe(status.SIE, 2) |
+      maybe(status.SPIE, 2) |
+      maybe(status.SPP, 2) |
+      maybe(status.SUM, 2) |
+      maybe(status.MXR, 2) |
+      maybe(status.TVM, 8) |
+      maybe(status.TW, 4) |
+      maybe(status.TSR, 8) |
+      (random.once(12) ? 0n : BigInt(1 + random.below(3)) << 13n),
+  };
+}
+
+type ProtectionCsr = Extract<StateCsr, `pmp${string}`>;
+
+/** Entry 3 allows everything; the three before it may restrict parts of the window. [RISC-V priv. 3.7] */
+function randomProtection(random: Random, protect: boolean): Record<ProtectionCsr, bigint> {
+  const everything = 0x1fn;
+  const addresses = { pmpaddr0: 0n, pmpaddr1: 0n, pmpaddr2: 0n, pmpaddr3: (1n << 54n) - 1n };
+  if (!protect) return { ...addresses, pmpcfg0: everything << 24n };
+  let configuration = everything << 24n;
+  let top = scratch.window >> 0;
+  for (let index = 0; index < 3; index++) {
+    const matching = random.below(4);
+    const permissions = random.pick([0, 1, 3, 3, 4, 5, 7]);
+    configuration |= BigInt(permissions | (matching << 3)) << BigInt(index * 8);
+    const word = scratch.window / 4 + random.below(scratch.windowBytes / 4);
+    const ones = 2 ** random.below(6);
+    // In ascending order, so that a top-of-range region is not empty too often.
+    top = Math.max(top, word * 4);
+    const address = matching === 3 ? Math.floor(word / (2 * ones)) * 2 * ones + ones - 1 : random.once(4) ? word : top / 4;
+    addresses[`pmpaddr${index as 0 | 1 | 2}`] = BigInt(address);
+  }
+  return { ...addresses, pmpcfg0: configuration };
+}
+
+function randomScratch(random: Random): Uint8Array {
+  const bytes = new Uint8Array(scratch.windowBytes);
+  const view = new DataView(bytes.buffer);
+  for (let offset = 0; offset < bytes.length; offset += 8) {
+    view.setBigUint64(offset, random.once(4) ? randomOperand(random, 'd', []) : BigInt.asUintN(64, randomInteger(random)), true);
+  }
+  return bytes;
+}
