@@ -17,6 +17,7 @@ import { hashState } from './record/state-hash';
 import { createVirtio, type Virtio } from './virtio/virtio';
 import type { Violation } from './virtio/violation';
 import { createMonitor, type Monitor } from './virtio/watch/monitor';
+import type { RulePolicy } from './virtio/watch/policy';
 
 /** Why `run` came back. */
 export type MachineExit =
@@ -63,6 +64,10 @@ export interface MachineListener {
 export interface MachineOptions {
   /** A word that another thread sets to a non-zero value to make `run` come back. */
   readonly stopWord?: Int32Array;
+  /** What happens when a rule is broken; absent: the default policy. It may change while the machine runs. */
+  readonly policy?: RulePolicy;
+  /** Evaluates the condition of a policy entry; absent: every condition holds. */
+  readonly condition?: (expression: string, violation: Violation) => boolean;
 }
 
 /** An input and where it was applied. With configuration and seed, the inputs determine the whole run. */
@@ -120,11 +125,12 @@ export class Machine {
     this.monitor = createMonitor({
       now: () => ({ step: this.cpu.steps, virtualNanoseconds: this.clock.now() }),
       memory: this.memory,
-      wakeAfter: (nanoseconds) => this.clock.schedule('rules', nanoseconds, 0),
+      ...(options.policy !== undefined && { policy: options.policy }),
+      ...(options.condition !== undefined && { condition: options.condition }),
+      wakeAfter: (nanoseconds) => this.clock.schedule(monitorOwner, nanoseconds, 0),
       onEvent: (event) => this.noteEvent(event),
       onViolation: (violation, stop) => this.noteViolation(violation, stop),
     });
-    this.clock.handle('rules', () => this.monitor.wake());
     this.board = createBoard(
       {
         clock: this.clock,
@@ -154,6 +160,7 @@ export class Machine {
       setWatch: (page, flags) => this.watchForVirtio(page, flags),
     });
     this.monitor.attach(this.virtio);
+    this.clock.handle(monitorOwner, () => this.monitor.wake());
     this.board.observeInterrupts({
       claimed: (context, source) => this.noteInterrupt('interrupt-claim', context, source),
       completed: (context, source) => this.noteInterrupt('interrupt-complete', context, source),
@@ -413,3 +420,5 @@ export class Machine {
 }
 
 const pageBytes = 4096;
+/** Whose entries in the clock are the rules' own; a guest cannot see them. */
+const monitorOwner = 'monitor';

@@ -1,4 +1,5 @@
 // One line of plain text for each event, in the specification's words, and which events ring stepping stops at.
+import { statusText } from '../virtio/spec/status';
 import type { SplitPlace, VirtioEvent, VirtioFact } from './events';
 
 export function describeEvent(event: VirtioEvent | VirtioFact): string {
@@ -120,21 +121,6 @@ function placeText(place: SplitPlace): string {
       return 'slot' in place ? `used ring[${place.slot}].${place.field}` : `used ${place.field}`;
   }
 }
-
-/** `0x0b ACKNOWLEDGE DRIVER FEATURES_OK` [virtio 1.4, 2.1] */
-export function statusText(value: number): string {
-  const names = statusBits.filter(([bit]) => (value & bit) !== 0).map(([, name]) => name);
-  return [`0x${value.toString(16).padStart(2, '0')}`, ...names].join(' ');
-}
-const statusBits: readonly (readonly [number, string])[] = [
-  [1, 'ACKNOWLEDGE'],
-  [2, 'DRIVER'],
-  [8, 'FEATURES_OK'],
-  [4, 'DRIVER_OK'],
-  [16, 'SUSPEND'],
-  [64, 'DEVICE_NEEDS_RESET'],
-  [128, 'FAILED'],
-];
 
 function hex(value: number | bigint): string {
   return `0x${value.toString(16)}`;

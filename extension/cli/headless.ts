@@ -3,7 +3,8 @@ import { Machine, type MachineExit } from '../../emulator/machine';
 import type { VirtioEvent } from '../../emulator/record/events';
 import type { Violation } from '../../emulator/virtio/violation';
 import type { LaunchConfiguration } from '../debug/launch-configuration';
-import type { PolicyEntry, ViolationReport } from '../debug/target';
+import type { PolicyEntry } from '../../emulator/virtio/watch/policy';
+import type { ViolationReport } from '../debug/target';
 import { Accessors } from '../worker/accessors';
 import { disassembleRange } from '../worker/disassembly';
 import { GuestSymbols } from '../worker/guest-symbols';
@@ -81,7 +82,7 @@ export async function runHeadless(options: HeadlessOptions): Promise<HeadlessRes
     if (!captured.has(violation.number))
       captured.set(violation.number, captureViolation(machine, symbols, accessors, violation));
   };
-  machine.monitor.setPolicy(options.stopAtViolation ? options.policy : withoutBreaks(options.policy));
+  machine.monitor.policy.replace('launch', options.stopAtViolation ? options.policy : withoutBreaks(options.policy));
 
   const began = performance.now();
   const ending = await run(machine, options, () => {
@@ -108,8 +109,8 @@ export async function runHeadless(options: HeadlessOptions): Promise<HeadlessRes
 }
 
 /** Continuing after every violation is the same as only reporting, and does not depend on how a stop is continued. */
-function withoutBreaks(policy: readonly PolicyEntry[]): readonly PolicyEntry[] {
-  const reported = policy.map((entry): PolicyEntry =>
+function withoutBreaks(entries: readonly PolicyEntry[]): readonly PolicyEntry[] {
+  const reported = entries.map((entry): PolicyEntry =>
     entry.action === 'break' ? { ...entry, action: 'report' } : entry,
   );
   return [{ pattern: 'must', action: 'report' }, ...reported];

@@ -1,6 +1,6 @@
 // `ringside run`: a guest without VS Code, with an exit status for continuous integration.
 import * as fs from 'node:fs';
-import { checkPolicy } from '../../emulator/virtio/watch/policy';
+import { launchPolicy } from '../worker/launch-policy';
 import { ConfigurationError } from '../worker/parse-launch';
 import { jsonReport, statistics, textReport, type ReportInput } from './report';
 import { Dialogue, type Line, parseScript, parseSend } from './dialogue';
@@ -15,8 +15,6 @@ const levels = ['must', 'should', 'hazard'] as const;
 
 export async function runCommand(words: readonly string[]): Promise<number> {
   const options = parseRun(words);
-  const problems = checkPolicy(options.configuration.rules);
-  if (problems.length > 0) throw new UsageError(problems.map((problem) => `--rules: ${problem}`).join('\n'));
   const trace = options.trace === undefined ? undefined : openFile('--trace', options.trace);
   let interrupted = false;
   const interrupt = (): void => {
@@ -28,7 +26,7 @@ export async function runCommand(words: readonly string[]): Promise<number> {
   try {
     result = await runHeadless({
       configuration: options.configuration,
-      policy: options.configuration.rules,
+      policy: launchPolicy(options.configuration),
       stopAtViolation: options.onViolation === 'stop',
       dialogue: makeDialogue(options),
       expect: options.expect,

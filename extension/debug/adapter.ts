@@ -8,7 +8,7 @@ import { parseSetPolicy, toPlain } from './custom-requests';
 import { ExceptionRequests } from './exception-requests';
 import { InspectionRequests } from './inspection-requests';
 import type { LaunchConfiguration } from './launch-configuration';
-import { memoryReference, parseReference, readFields } from './protocol-values';
+import { memoryReference, readFields } from './protocol-values';
 import type { DebugTarget, LaunchResult, StopReason, TargetEvent } from './target';
 import { violationTitle } from './violation-text';
 
@@ -87,7 +87,7 @@ export class RingsideDebugAdapter extends DebugSession {
         async (values) => this.nothing(await this.target.nextRingEvent(readFields(values).text('device'))),
       ],
       ['ringside/violations', async () => ({ violations: toPlain(await this.target.violations()) })],
-      ['ringside/policy', async () => ({ entries: await this.target.policy() })],
+      ['ringside/policy', async () => ({ entries: toPlain(await this.target.policy()) })],
       ['ringside/setPolicy', (values) => this.setPolicy(values)],
       ...this.breakpoints.handlers(),
       ...this.inspection.handlers(),
@@ -223,7 +223,9 @@ export class RingsideDebugAdapter extends DebugSession {
   private async setPolicy(values: unknown): Promise<undefined> {
     const wanted = parseSetPolicy(values);
     if (wanted === undefined)
-      throw new Error('ringside/setPolicy: expected { origin, entries: [{ pattern, action, device?, condition? }] }.');
+      throw new Error(
+        'ringside/setPolicy: expected { origin: filter, tree or mute, entries: [{ pattern, action, device?, condition? }] }.',
+      );
     await this.target.setPolicy(wanted.origin, wanted.entries);
     return undefined;
   }
@@ -325,5 +327,3 @@ function stopBody(reason: StopReason): Omit<DebugProtocol.StoppedEvent['body'], 
 function latin1(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes);
 }
-
-export { parseReference };

@@ -1,5 +1,5 @@
 // Requests beyond the Debug Adapter Protocol, by which other editors reach what VS Code's views show. All names start with `ringside/`.
-import type { PolicyEntry, ViolationReport } from './target';
+import type { PolicyEntry, PolicyOrigin, ViolationReport } from './target';
 
 /** Numbers beyond 2^53 travel as `0x` text, as everywhere in the protocol. */
 export type Plain<Type> = Type extends bigint
@@ -16,9 +16,9 @@ export interface CustomRequests {
     arguments: Record<string, never>;
     body: { readonly violations: readonly Plain<ViolationReport>[] };
   };
-  'ringside/policy': { arguments: Record<string, never>; body: { readonly entries: readonly PolicyEntry[] } };
+  'ringside/policy': { arguments: Record<string, never>; body: { readonly entries: readonly Plain<PolicyEntry>[] } };
   'ringside/setPolicy': {
-    arguments: { readonly origin: string; readonly entries: readonly PolicyEntry[] };
+    arguments: { readonly origin: PolicyOrigin; readonly entries: readonly PolicyEntry[] };
     body: undefined;
   };
 }
@@ -40,7 +40,7 @@ function plain(value: unknown): unknown {
 export function parseSetPolicy(value: unknown): CustomRequests['ringside/setPolicy']['arguments'] | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { origin, entries } = value as Readonly<Record<string, unknown>>;
-  if (typeof origin !== 'string' || !Array.isArray(entries)) return undefined;
+  if ((origin !== 'filter' && origin !== 'tree' && origin !== 'mute') || !Array.isArray(entries)) return undefined;
   const parsed = entries.map(parseEntry);
   return parsed.every((entry) => entry !== undefined) ? { origin, entries: parsed } : undefined;
 }

@@ -3,7 +3,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { evaluateCondition } from './condition';
 import { readFields } from './protocol-values';
 import type { DebugTarget, PolicyEntry, StopReason } from './target';
-import { violationFields, violationText, violationTitle } from './violation-text';
+import { violationText, violationTitle } from './violation-text';
 
 type Handler = (values: unknown) => Promise<object | undefined>;
 
@@ -64,7 +64,7 @@ export class ExceptionRequests {
         ? []
         : [{ pattern: family, action: 'break', condition }];
     });
-    await this.target.setPolicy('exception filters', entries);
+    await this.target.setPolicy('filter', entries);
     return {
       breakpoints: problems.map((message) => ({
         verified: message === undefined,
@@ -127,5 +127,3 @@ export class ExceptionRequests {
     });
   }
 }
-
-export { evaluateCondition, violationFields };

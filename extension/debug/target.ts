@@ -170,13 +170,19 @@ export interface DisassembledInstruction {
 export type StepKind = 'in' | 'over' | 'out';
 export type StepGranularity = 'instruction' | 'line';
 
+/** Who set an entry of the rule policy; each replaces only its own. */
+export type PolicyOrigin = 'launch' | 'filter' | 'tree' | 'mute';
+
 /** One entry of the rule policy. [design: rule policy] */
 export interface PolicyEntry {
   readonly pattern: string;
   readonly action: 'break' | 'report' | 'off';
-  readonly device?: string;
-  /** An expression over the violation's fields; the entry counts only where it is true. */
-  readonly condition?: string;
+  readonly device?: string | undefined;
+  /** Only for violations blamed on this instruction. */
+  readonly pc?: bigint | undefined;
+  /** Only for `break`: an expression over the violation's fields; where it is false the violation is reported. */
+  readonly condition?: string | undefined;
+  readonly source?: PolicyOrigin | undefined;
 }
 export interface RuleFamily {
   readonly id: string;
@@ -250,8 +256,8 @@ export interface DebugTarget {
 
   ruleFamilies(): Promise<readonly RuleFamily[]>;
   policy(): Promise<readonly PolicyEntry[]>;
-  /** Replaces the entries of one origin, e.g. `exception filters`, `tree`, `mutes`; later origins win among equals. */
-  setPolicy(origin: string, entries: readonly PolicyEntry[]): Promise<void>;
+  /** Replaces the entries of one origin. */
+  setPolicy(origin: PolicyOrigin, entries: readonly PolicyEntry[]): Promise<void>;
   violations(): Promise<readonly ViolationReport[]>;
   consoleInput(channel: string, bytes: Uint8Array): Promise<void>;
 }

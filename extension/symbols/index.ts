@@ -2,6 +2,7 @@
 import type { LoadOptions } from './contract';
 import { ImageSymbols } from './symbols';
 
+export { backtrace } from './backtrace';
 export * from './contract';
 
 /** Reads an image's headers and indexes. Throws `SymbolError` when it is not a 64-bit little-endian RISC-V ELF file. */

@@ -92,14 +92,7 @@ export class SymbolTable {
    * section. `undefined` in gaps behind a symbol whose size is known.
    */
   at(address: number): { symbol: ElfSymbol; offset: number } | undefined {
-    let low = 0;
-    let high = this.count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#address[middle] ?? 0) <= address) low = middle + 1;
-      else high = middle;
-    }
-    const nearest = low - 1;
+    const nearest = this.#above(address) - 1;
     let open: number | undefined;
     for (let i = nearest; i >= 0; i--) {
       const start = this.#address[i] ?? 0;
@@ -111,6 +104,32 @@ export class SymbolTable {
     if (open === undefined || address >= (this.#sectionEnds.get(this.#section[open] ?? 0) ?? -Infinity))
       return undefined;
     return { symbol: this.#symbol(open), offset: address - (this.#address[open] ?? 0) };
+  }
+
+  /**
+   * Extent of the function around an address: to its size or, without one, to the next symbol or the end of the section.
+   */
+  functionAround(address: number): { low: number; high: number; name: string } | undefined {
+    const found = this.at(address);
+    if (found === undefined || found.symbol.kind === 'object') return undefined;
+    const low = address - found.offset;
+    const size = Number(found.symbol.size);
+    if (size > 0) return { low, high: low + size, name: found.symbol.name };
+    const next = this.#above(address);
+    const end = this.#sectionEnds.get(this.#section[next - 1] ?? 0) ?? address;
+    return { low, high: Math.min(this.#address[next] ?? Infinity, end), name: found.symbol.name };
+  }
+
+  /** Number of symbols at or below an address. */
+  #above(address: number): number {
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#address[middle] ?? 0) <= address) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** Names are compared in place: one pass over a kernel's table costs about a millisecond, an index many megabytes. */

@@ -1,14 +1,19 @@
 // The facade: one ELF image with its symbols and debugging information, in run-time addresses.
-import { toBigint, toNumber } from './bytes';
+import { MalformedInput, toBigint, toNumber } from './bytes';
+import { backtrace } from './backtrace';
 import type {
   AddressRange,
+  Backtrace,
   BreakpointAddress,
   ElfSymbol,
   LoadOptions,
+  ReadMemory,
+  RegisterFile,
   Segment,
   SourceFrame,
   SourceLocation,
   SymbolOffset,
+  UnwoundFrame,
 } from './contract';
 import { languages, at } from './dwarf/constants';
 import { Dwarf } from './dwarf/dwarf';
@@ -16,7 +21,7 @@ import { readElf, type ElfImage } from './elf';
 import { Problems } from './problems';
 import { SourceMap } from './source';
 import { SymbolTable } from './symbol-table';
-import { MalformedInput } from './bytes';
+import { unwindStep, type UnwindImage, type UnwindStep } from './unwind';
 
 /** What is parsed once per file, however often it is loaded. */
 interface Parsed {
@@ -202,6 +207,39 @@ export class ImageSymbols {
 
   functionBodyStart(low: bigint): bigint {
     return this.#guard(low, () => this.#toRuntime(this.#parsed.source.bodyStart(this.#toLink(low))));
+  }
+
+  /** Whether the address lies in a segment that is executed. */
+  isCode(address: bigint): boolean {
+    const at = this.#toLink(address);
+    return this.#parsed.elf.segments.some(
+      (s) => (s.flags & 1) !== 0 && s.address <= at && at < s.address + s.memorySize,
+    );
+  }
+
+  /** One step of unwinding, with the reason when there is none. `exact`: the pc is not behind a call. */
+  step(registers: RegisterFile, readMemory: ReadMemory, exact: boolean): UnwindStep {
+    const failed: UnwindStep = { kind: 'end', reason: 'its call frame information is damaged', cfa: undefined };
+    return this.#guard(failed, () => unwindStep(this.#unwindImage(), registers, readMemory, exact));
+  }
+
+  #unwindImage(): UnwindImage {
+    const { dwarf, table, elf } = this.#parsed;
+    return {
+      frames: dwarf.frames,
+      loadBias: this.loadBias,
+      functionAround: (address) => table.functionAround(address),
+      codeAt: (address, length) => fileBytesAt(elf, address, length),
+    };
+  }
+
+  unwind(registers: RegisterFile, readMemory: ReadMemory, innermost = true): UnwoundFrame | undefined {
+    const step = this.step(registers, readMemory, innermost);
+    return step.kind === 'caller' ? step.frame : undefined;
+  }
+
+  backtrace(registers: RegisterFile, readMemory: ReadMemory, limit?: number): Backtrace {
+    return backtrace([this], registers, readMemory, limit);
   }
 
   languageAt(pc: bigint): string | undefined {

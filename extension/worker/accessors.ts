@@ -54,7 +54,7 @@ export function isPlainAccess(code: readonly string[]): boolean {
     if (name === 'call' || ((name === 'jal' || name === 'jalr') && !/^(zero|x0),/.test(operands) && name !== 'jr'))
       return false;
     const memory = /\((\w+)\)\s*$/.exec(operands);
-    if (memory === null || name === 'jalr' || name === 'jr') continue;
+    if (memory === null || name.startsWith('j')) continue;
     if (memory[1] !== 'sp' && memory[1] !== 's0' && memory[1] !== 'fp') accesses++;
   }
   return accesses === 1;

@@ -13,6 +13,6 @@ export class InspectedSession extends Session implements InspectionSource {
   }
 
   events(from: number, count: number): Promise<readonly VirtioEvent[]> {
-    return Promise.resolve(this.machine?.monitor.events(from, count) ?? []);
+    return Promise.resolve(this.machine?.monitor.events.slice(from, count) ?? []);
   }
 }

@@ -1,18 +1,19 @@
 // Reads every file that a launch configuration names and makes the machine's configuration of it.
 // Errors name the attribute, the file, what was found and what to do.
 import * as fs from 'node:fs';
-import { chooseBios } from '../../emulator/board/loaders';
+import { defaultBios } from '../../emulator/board/boot';
 import type {
   Bios,
   DeviceConfiguration,
   DeviceConfigurationBase,
   MachineConfiguration,
 } from '../../emulator/configuration';
-import { parseFeatureSwitches } from '../../emulator/virtio/spec/features';
+import { deviceId } from '../../emulator/virtio/spec/device-id';
+import { featureName, featuresOf, featureSet, parseFeatureName } from '../../emulator/virtio/spec/feature';
 import { openBlockFile } from '../backends/block-file';
 import type { DeviceEntry, LaunchConfiguration } from '../debug/launch-configuration';
 import { loadSymbols, SymbolError, type Symbols } from '../symbols';
-import { ConfigurationError } from './parse-launch';
+import { ConfigurationError, suggestion } from './parse-launch';
 
 export interface LoadedMachine {
   readonly machine: MachineConfiguration;
@@ -54,9 +55,9 @@ export function loadMachine(configuration: LaunchConfiguration): LoadedMachine {
   } else if (configuration.bios.kind === 'automatic') {
     if (guest !== undefined) {
       try {
-        const choice = chooseBios(guest.bytes);
-        bios = { kind: choice.bios };
-        notes.push(`bios ${choice.bios}: ${choice.reason}`);
+        bios = defaultBios(guest, configuration.memoryBytes);
+        const why = bios.kind === 'none' ? 'starts at 0x80000000' : 'does not start at 0x80000000';
+        notes.push(`bios ${bios.kind}: the guest ${why}`);
       } catch (error) {
         problems.push(`program: ${guest.name}: ${message(error)}`);
       }
@@ -110,7 +111,7 @@ export function loadMachine(configuration: LaunchConfiguration): LoadedMachine {
 }
 
 function makeDevice(entry: DeviceEntry, closers: (() => void)[]): DeviceConfiguration {
-  const switches = parseFeatureSwitches(entry.type, entry.features);
+  const switches = parseFeatures(entry);
   const base: DeviceConfigurationBase = {
     name: entry.name,
     ...(entry.slot !== undefined && { slot: entry.slot }),
@@ -133,6 +134,23 @@ function makeDevice(entry: DeviceEntry, closers: (() => void)[]): DeviceConfigur
     readOnly: mode === 'readonly',
     ...(entry.serial !== undefined && { serial: entry.serial }),
   };
+}
+
+/** `+EVENT_IDX` offers a bit, `-EVENT_IDX` withholds it. */
+function parseFeatures(entry: DeviceEntry): { on: bigint; off: bigint } {
+  const id = deviceId[entry.type];
+  const bits = { '+': [] as number[], '-': [] as number[] };
+  for (const text of entry.features) {
+    const bit = parseFeatureName(id, text.slice(1));
+    if (bit === undefined) {
+      const names = featuresOf(id).map((one) => featureName(id, one.bit));
+      throw new Error(
+        `features: a ${entry.type} device has no feature "${text.slice(1)}"${suggestion(text.slice(1), names)}; there are ${names.join(', ')}`,
+      );
+    }
+    bits[text.startsWith('+') ? '+' : '-'].push(bit);
+  }
+  return { on: featureSet(...bits['+']), off: featureSet(...bits['-']) };
 }
 
 function readHostFile(path: string): HostFile {

@@ -3,19 +3,21 @@
 import type { MachineConfiguration } from '../../emulator/configuration';
 import { Machine, type MachineExit } from '../../emulator/machine';
 import { describeEvent, isRingEvent } from '../../emulator/record/describe';
-import { families } from '../../emulator/virtio/rules';
+import { catalogue, families, familyNames } from '../../emulator/virtio/rules';
+import { RulePolicy } from '../../emulator/virtio/watch/policy';
 import type { Violation } from '../../emulator/virtio/violation';
+import { evaluateCondition } from '../debug/condition';
 import type { LaunchConfiguration } from '../debug/launch-configuration';
 import type * as target from '../debug/target';
+import { violationFields } from '../debug/violation-text';
 import { Accessors } from './accessors';
 import { BreakpointTable, type Evaluate } from './breakpoints';
-import { disassembleRange } from './disassembly';
 import { FrameInspector } from './frame-inspector';
 import { GuestSymbols } from './guest-symbols';
 import { loadMachine, type LoadedMachine } from './load-machine';
+import { launchPolicy } from './launch-policy';
 import { readPhysical, readVirtual, writeVirtual } from './hart-registers';
-import { disassembleAround } from './disassembly';
-import { PolicyTable } from './policy-table';
+import { disassembleAround, disassembleRange } from './disassembly';
 import { Pacer } from './pacer';
 import { Step } from './stepping';
 import { captureViolation, type CapturedViolation, reportViolation } from './violation-report';
@@ -44,7 +46,8 @@ export class Session implements target.DebugTarget {
   private readonly breakpoints = new BreakpointTable();
   private dataBreakpoints: readonly target.DataBreakpoint[] = [];
   private readonly captured = new Map<number, CapturedViolation>();
-  private readonly policies = new PolicyTable();
+  /** Outlives restarts, as breakpoints do. */
+  private readonly rules = new RulePolicy(catalogue);
   private frames: FrameInspector | undefined;
   private readonly pacer = new Pacer();
   private running = false;
@@ -78,7 +81,7 @@ export class Session implements target.DebugTarget {
     const files = loadMachine(configuration);
     const symbols = new GuestSymbols(files.symbols);
     const accessors = new Accessors(configuration.accessors, (low, high) => this.code(low, high));
-    this.policies.set('launch', configuration.rules);
+    this.rules.replace('launch', launchPolicy(configuration));
     this.loaded = { configuration, files, symbols, accessors, machine: this.build(files.machine) };
     this.begin();
     const { machine } = this.loaded;
@@ -131,13 +134,13 @@ export class Session implements target.DebugTarget {
     this.start(async () => {
       for (;;) {
         const progress = step.advance(this.sliceSteps);
-        if (progress.kind === 'done') return this.stop({ kind: 'step' }, hart);
+        if (progress.kind === 'done') return void this.stop({ kind: 'step' }, hart);
         if (progress.kind === 'stopped') {
           if (this.handle(progress.exit)) return;
           continue;
         }
         await this.breathe();
-        if (this.pauseRequested) return this.stop({ kind: 'pause' }, hart);
+        if (this.pauseRequested) return void this.stop({ kind: 'pause' }, hart);
       }
     });
     return Promise.resolve();
@@ -258,14 +261,15 @@ export class Session implements target.DebugTarget {
   // Rules
 
   ruleFamilies(): Promise<readonly target.RuleFamily[]> {
-    return Promise.resolve(families.map(({ id, title, description }) => ({ id, title, description })));
+    return Promise.resolve(
+      familyNames.map((id) => ({ id, title: families[id].title, description: families[id].meaning })),
+    );
   }
   policy(): Promise<readonly target.PolicyEntry[]> {
-    return Promise.resolve(this.policies.entries());
+    return Promise.resolve(this.rules.entries);
   }
-  setPolicy(origin: string, entries: readonly target.PolicyEntry[]): Promise<void> {
-    this.policies.set(origin, entries);
-    this.loaded?.machine.monitor.setPolicy(this.policies.forMonitor());
+  setPolicy(origin: target.PolicyOrigin, entries: readonly target.PolicyEntry[]): Promise<void> {
+    this.rules.replace(origin, entries);
     this.emit({ kind: 'policy-changed' });
     return Promise.resolve();
   }
@@ -291,7 +295,11 @@ export class Session implements target.DebugTarget {
         output: (channel, bytes) => this.emit({ kind: 'console', channel, bytes }),
         violation: (violation) => this.noteViolation(violation),
       },
-      this.options.stopWord === undefined ? {} : { stopWord: this.options.stopWord },
+      {
+        policy: this.rules,
+        condition: (expression, violation) => this.holds(expression, violation),
+        ...(this.options.stopWord !== undefined && { stopWord: this.options.stopWord }),
+      },
     );
   }
 
@@ -299,7 +307,6 @@ export class Session implements target.DebugTarget {
     const { machine } = this.require();
     this.finished = false;
     this.frames = undefined;
-    machine.monitor.setPolicy(this.policies.forMonitor());
     machine.setBreakpoints(this.breakpoints.addresses());
     this.placeDataBreakpoints();
     this.pacer.begin(machine.clock.now());
@@ -333,13 +340,13 @@ export class Session implements target.DebugTarget {
       const exit = machine.run({ untilStep: limit, skipIdle: !paced });
       this.adapt(performance.now() - began);
       if (exit.kind === 'idle') {
-        if (this.pauseRequested) return this.stop({ kind: 'pause' }, machine.cpu.turn);
+        if (this.pauseRequested) return void this.stop({ kind: 'pause' }, machine.cpu.turn);
         if (await this.idle(machine, exit.dueNanoseconds)) return;
       } else if (exit.kind !== 'limit' && this.handle(exit)) return;
-      if (this.pauseRequested) return this.stop({ kind: 'pause' }, machine.cpu.turn);
+      if (this.pauseRequested) return void this.stop({ kind: 'pause' }, machine.cpu.turn);
       if (paced) await this.pacer.holdBack(machine.clock.now());
       else await this.breathe();
-      if (this.pauseRequested) return this.stop({ kind: 'pause' }, machine.cpu.turn);
+      if (this.pauseRequested) return void this.stop({ kind: 'pause' }, machine.cpu.turn);
     }
   }
 
@@ -455,6 +462,14 @@ export class Session implements target.DebugTarget {
       this.captured.set(violation.number, captured);
     }
     return reportViolation(violation, captured, symbols);
+  }
+
+  /** A condition that cannot be evaluated holds, so that nothing is missed in silence. */
+  private holds(expression: string, violation: Violation): boolean {
+    const result = evaluateCondition(expression, violationFields(this.report(violation)));
+    if (result.ok) return result.value;
+    this.emit({ kind: 'message', severity: 'warning', text: `condition "${expression}": ${result.message}` });
+    return true;
   }
 
   private placeDataBreakpoints(): readonly target.BreakpointBinding[] {

@@ -2,7 +2,7 @@
 import type { Machine } from '../../emulator/machine';
 import type { VirtioEvent } from '../../emulator/record/events';
 import { describeEvent } from '../../emulator/record/describe';
-import { ruleById, specificationLink } from '../../emulator/virtio/rules';
+import { ruleById } from '../../emulator/virtio/rules';
 import type { Violation } from '../../emulator/virtio/violation';
 import type { SourcePosition, StackFrame, ViolationReport } from '../debug/target';
 import type { StackFrame as SymbolFrame } from '../symbols/contract';
@@ -47,6 +47,7 @@ export function reportViolation(
   symbols: GuestSymbols,
 ): ViolationReport {
   const rule = ruleById(violation.rule);
+  if (rule === undefined) throw new Error(`the catalogue has no rule "${violation.rule}"`);
   return {
     number: violation.number,
     rule: violation.rule,
@@ -54,7 +55,7 @@ export function reportViolation(
     level: violation.level,
     family: violation.family,
     section: rule.section,
-    link: specificationLink(rule.section),
+    link: rule.link,
     statements: rule.covers,
     why: rule.why,
     fix: rule.fix,

@@ -2,6 +2,7 @@
 import type { ElfImage } from '../elf';
 import { sectionFlag } from '../elf';
 import type { Problems } from '../problems';
+import { CallFrames } from './frames';
 import { Functions } from './functions';
 import { LineTables } from './line-tables';
 import { DebugSections } from './sections';
@@ -13,16 +14,19 @@ export class Dwarf {
   readonly info: DebugInformation;
   readonly lines: LineTables;
   readonly functions: Functions;
+  readonly frames: CallFrames;
   readonly #units: UnitIndex;
 
   constructor(
     readonly elf: ElfImage,
     readonly problems: Problems,
   ) {
+    const isLoaded = loadedPredicate(elf);
     this.sections = new DebugSections(elf);
     this.info = new DebugInformation(this.sections, problems);
-    this.lines = new LineTables(this.info, loadedPredicate(elf));
+    this.lines = new LineTables(this.info, isLoaded);
     this.functions = new Functions(this.info);
+    this.frames = new CallFrames(this.sections, problems, isLoaded);
     this.#units = new UnitIndex(this.info, this.lines);
     if (this.info.units.length === 0 && !elf.relocatable) {
       problems.add('there is no debugging information: source lines and variables are not available; build with -g');
