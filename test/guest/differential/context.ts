@@ -62,7 +62,17 @@ const badAddresses: readonly bigint[] = [
 export function randomInteger(random: Random): bigint {
   switch (random.below(6)) {
     case 0:
-      return random.pick([0n, 1n, -1n, 1n << 63n, (1n << 63n) - 1n, 0x7fffffffn, 0x80000000n, -(1n << 31n), 0xffffffffn]);
+      return random.pick([
+        0n,
+        1n,
+        -1n,
+        1n << 63n,
+        (1n << 63n) - 1n,
+        0x7fffffffn,
+        0x80000000n,
+        -(1n << 31n),
+        0xffffffffn,
+      ]);
     case 1:
       return BigInt(random.below(64)) - 16n;
     case 2:
@@ -78,7 +88,10 @@ export function randomContext(random: Random, startAt: (mode: Mode, mapped: bool
   const mode: Mode = random.weighted({ M: 30, S: 40, U: 30 });
   const mapped = random.below(mode === 'M' ? 4 : 2) === 0 || (mode !== 'M' && random.once(5));
   const satp = mapped ? (8n << 60n) | (random.bits(16) << 44n) | BigInt(pageTables.root / 4096) : 0n;
-  const registers = shuffled(random, Array.from({ length: 31 }, (_, index) => index + 1).filter((number) => number !== 2));
+  const registers = shuffled(
+    random,
+    Array.from({ length: 31 }, (_, index) => index + 1).filter((number) => number !== 2),
+  );
   // Stack-relative forms need x2, most compressed forms one of x8 to x15.
   const near = registers.filter((number) => number >= 8 && number <= 15).slice(0, 2);
   const others = registers.filter((number) => !near.includes(number));
@@ -119,7 +132,13 @@ function shuffled<T>(random: Random, values: readonly T[]): T[] {
 function windowViews(mode: Mode): number[] {
   const pairs = Array.from({ length: tableEntries.leaf / 2 }, (_, pair) => 0x4000_0f00 + pair * 0x2000);
   const gigapage = scratch.window + (mode === 'U' ? userAlias : 0);
-  return [...pairs, ...pairs, 0x4020_0000 + (scratch.window & 0x1f_ffff), 0x4040_0000 + (scratch.window & 0x1f_ffff), gigapage];
+  return [
+    ...pairs,
+    ...pairs,
+    0x4020_0000 + (scratch.window & 0x1f_ffff),
+    0x4040_0000 + (scratch.window & 0x1f_ffff),
+    gigapage,
+  ];
 }
 
 function randomEntries(random: Random, mode: Mode): bigint[] {
@@ -233,7 +252,8 @@ function randomProtection(random: Random, protect: boolean): Record<ProtectionCs
     const ones = 2 ** random.below(6);
     // In ascending order, so that a top-of-range region is not empty too often.
     top = Math.max(top, word * 4);
-    const address = matching === 3 ? Math.floor(word / (2 * ones)) * 2 * ones + ones - 1 : random.once(4) ? word : top / 4;
+    const address =
+      matching === 3 ? Math.floor(word / (2 * ones)) * 2 * ones + ones - 1 : random.once(4) ? word : top / 4;
     addresses[`pmpaddr${index as 0 | 1 | 2}`] = BigInt(address);
   }
   return { ...addresses, pmpcfg0: configuration };
@@ -243,7 +263,11 @@ function randomScratch(random: Random): Uint8Array {
   const bytes = new Uint8Array(scratch.windowBytes);
   const view = new DataView(bytes.buffer);
   for (let offset = 0; offset < bytes.length; offset += 8) {
-    view.setBigUint64(offset, random.once(4) ? randomOperand(random, 'd', []) : BigInt.asUintN(64, randomInteger(random)), true);
+    view.setBigUint64(
+      offset,
+      random.once(4) ? randomOperand(random, 'd', []) : BigInt.asUintN(64, randomInteger(random)),
+      true,
+    );
   }
   return bytes;
 }

@@ -1,0 +1,399 @@
+// Makes one random instruction sequence with the state it starts in. Encodings come from the processor's instruction table only.
+import { encodable, type EncodableInstruction, instructionNames } from '../../../emulator/cpu/decoder';
+import type { EncodedField } from '../../../emulator/cpu/instructions/format';
+import { type Random, seededRandom } from '../../reference/random';
+import { type Context, type Mode, randomContext, randomInteger, status } from './context';
+import { absentCsrs, type CsrChoice, csrChoices } from './csr-choices';
+import { codeBase, userAlias } from './layout';
+
+export interface Sequence {
+  /** Seed, index and attempt: what makes it again. */
+  readonly name: string;
+  readonly context: Context;
+  /** Addresses as the sequence's first mode sees them are these, or `userAlias` above. */
+  readonly start: number;
+  /** Address of the final ecall. */
+  readonly end: number;
+  readonly code: Uint8Array;
+}
+
+/** Distance of sequences: even but not a multiple of 4, so that instructions lie across words and pages in all ways. */
+export const codeStride = 134;
+const greatestCount = 20;
+const greatestBytes = codeStride - 4;
+
+export function generateSequence(seed: number, index: number, attempt: number): Sequence {
+  const name = `${seed}:${index}:${attempt}`;
+  const random = seededRandom(name);
+  const start = codeBase + index * codeStride;
+  const context = randomContext(random, (mode, mapped) => start + (mode === 'U' && mapped ? userAlias : 0));
+  const code = new Builder(random, context, start).build();
+  return { name, context, start, end: start + code.length - 4, code };
+}
+
+type Fields = Record<string, number>;
+interface Item {
+  readonly instruction: EncodableInstruction | 'word';
+  readonly fields: Fields;
+  /** For jumps and branches: the item they lead to. */
+  target?: number;
+  /** The item whose address counts as the jump's own. */
+  origin?: number;
+}
+
+/** Rows by what the generator must know about them. */
+type Kind = 'compute' | 'memory' | 'stack' | 'atomic' | 'branch' | 'jump' | 'special';
+
+function kindOf({ name, text }: EncodableInstruction): Kind {
+  if (/^(lr|sc|amo)/.test(name)) return 'atomic';
+  if (/^(csr|[ms]ret$|wfi$|ecall$|ebreak$|c\.ebreak$|jalr$|c\.jr$|c\.jalr$)/.test(name)) return 'special';
+  if (text.includes('target')) return text.includes('rs1') ? 'branch' : 'jump';
+  if (/sp$/.test(name) && /^c\.(f?[ls][wd])/.test(name)) return 'stack';
+  return text.includes('(rs1)') ? 'memory' : 'compute';
+}
+
+function required(name: string): EncodableInstruction {
+  const found = encodable(name);
+  if (found === undefined) throw new Error(`the instruction table has no ${name}`);
+  return found;
+}
+
+const byKind = new Map<Kind, EncodableInstruction[]>();
+for (const name of instructionNames) {
+  const instruction = required(name);
+  const kind = kindOf(instruction);
+  byKind.set(kind, [...(byKind.get(kind) ?? []), instruction]);
+}
+const rowsOf = (kind: Kind): readonly EncodableInstruction[] => byKind.get(kind) ?? [];
+
+const weights = {
+  compute: 52,
+  memory: 16,
+  stack: 4,
+  atomic: 5,
+  branch: 7,
+  jump: 2,
+  indirect: 2,
+  csr: 6,
+  reservation: 2,
+  environment: 1,
+  return: 2,
+  wait: 1,
+  undefined: 1,
+} as const;
+
+class Builder {
+  private readonly items: Item[] = [];
+  private readonly constants: number[];
+  /** The mode the sequence is in if nothing trapped. */
+  private mode: Mode;
+  private latest = 10;
+  private interruptsTouched = false;
+
+  constructor(
+    private readonly random: Random,
+    private readonly context: Context,
+    private readonly start: number,
+  ) {
+    this.constants = [...context.constantRegisters];
+    this.mode = context.mode;
+  }
+
+  build(): Uint8Array {
+    const count = 6 + this.random.below(greatestCount - 6);
+    if (this.mode === 'M') this.setMachineStatus();
+    while (this.items.length < count) this.add();
+    return this.assemble();
+  }
+
+  private add(): void {
+    const { random } = this;
+    const kind = random.weighted(weights);
+    switch (kind) {
+      case 'compute':
+      case 'atomic':
+      case 'memory':
+      case 'stack':
+        this.push(random.pick(rowsOf(kind)));
+        return;
+      case 'branch':
+      case 'jump':
+        this.push(random.pick(rowsOf(kind)), {}, { target: this.ahead() });
+        return;
+      case 'indirect':
+        this.addIndirectJump();
+        return;
+      case 'csr':
+        this.addCsr();
+        return;
+      case 'reservation':
+        this.addReservation();
+        return;
+      case 'environment':
+        this.push(required(random.pick(['ecall', 'ebreak', 'c.ebreak', 'mret', 'sret'])));
+        return;
+      case 'return':
+        this.addReturn();
+        return;
+      case 'wait':
+        this.addWait();
+        return;
+      case 'undefined':
+        this.addUndefined();
+        return;
+    }
+  }
+
+  /** An item a little further on; the assembler takes the end when there are fewer. */
+  private ahead(): number {
+    return this.items.length + 1 + this.random.below(4);
+  }
+
+  private push(
+    instruction: EncodableInstruction,
+    fixed: Fields = {},
+    jump: Pick<Item, 'target' | 'origin'> = {},
+  ): void {
+    const fields: Fields = {};
+    const nearby = ['memory', 'stack', 'atomic'].includes(kindOf(instruction));
+    for (const field of instruction.fields) fields[field.name] = fixed[field.name] ?? this.value(field, nearby);
+    // Reserved forms of compressed instructions cannot be encoded: another choice will do.
+    if (jump.target === undefined && !canEncode(instruction, fields)) return;
+    this.items.push({ instruction, fields, ...jump });
+    if (fields['rd'] !== undefined) this.latest = fields['rd'];
+  }
+
+  private value(field: EncodedField, nearby: boolean): number {
+    const { random } = this;
+    switch (field.name) {
+      case 'rd':
+        return this.destination(field);
+      case 'rs1':
+        return nearby && !random.once(30) ? this.addressRegister(field) : this.source(field);
+      case 'rs2':
+        return this.source(field);
+      case 'rm':
+        return random.once(20) ? 5 + random.below(2) : random.once(3) ? 7 : random.below(5);
+      default:
+        break;
+    }
+    if (/^f[ds]/.test(field.name)) return field.bias + random.below(field.bias > 0 ? 8 : random.pick([4, 32]));
+    const step = 2 ** Math.min(...field.pieces.map((piece) => piece.valueLow));
+    const least = field.signed ? -(2 ** (field.bits - 1)) : 0;
+    const most = field.signed ? 2 ** (field.bits - 1) - step : 2 ** field.bits - step;
+    if (nearby && field.name !== 'aq' && field.name !== 'rl') {
+      const near = (random.below(129) - 64) * (random.once(3) ? 1 : 8);
+      return Math.floor(Math.max(least, Math.min(most, 64, Math.max(near, -64))) / step) * step;
+    }
+    const corners = [least, most, 0, step, field.signed ? -step : most - step];
+    if (random.once(4)) return random.pick(corners);
+    const value = least + random.below((most - least) / step + 1) * step;
+    return random.once(2) ? value : Math.trunc(value / step / 64) * step;
+  }
+
+  private inReach(field: EncodedField, registers: readonly number[]): readonly number[] {
+    return field.bias > 0 ? registers.filter((register) => register >= 8 && register <= 15) : registers;
+  }
+
+  private addressRegister(field: EncodedField): number {
+    return this.random.pick(this.inReach(field, this.context.addressRegisters));
+  }
+
+  private source(field: EncodedField): number {
+    const { random } = this;
+    if (random.once(3) && this.inReach(field, [this.latest]).length > 0) return this.latest;
+    return field.bias > 0 ? 8 + random.below(8) : random.below(32);
+  }
+
+  private destination(field?: EncodedField): number {
+    const { random, context } = this;
+    for (;;) {
+      const register = field !== undefined && field.bias > 0 ? 8 + random.below(8) : random.below(32);
+      if (context.constantRegisters.includes(register)) continue;
+      if (context.addressRegisters.includes(register) && !random.once(15)) continue;
+      return register;
+    }
+  }
+
+  /** A register that holds this value throughout, or undefined where there is none left. */
+  private constant(value: bigint): number | undefined {
+    const register = this.constants.pop();
+    if (register !== undefined) this.context.x[register] = value;
+    return register;
+  }
+
+  /** In M-mode the return that starts the sequence has cleared MPP; this gives it and MPRV any value. */
+  private setMachineStatus(): void {
+    const { random } = this;
+    const previous = random.pick([status.MPP.M, status.MPP.S, status.MPP.U]);
+    const translated = this.context.satp !== 0n && !random.once(4) ? status.MPRV : 0n;
+    const register = this.constant((this.context.csrs.mstatus & ~status.MPP.M) | previous | translated);
+    if (register !== undefined) this.push(required('csrrw'), { rd: 0, csr: 0x300, rs1: register });
+  }
+
+  private addIndirectJump(): void {
+    const { random } = this;
+    const form = required(random.pick(['jalr', 'jalr', 'c.jr', 'c.jalr']));
+    if (random.once(8)) {
+      this.push(form, { rs1: random.pick(this.context.addressRegisters.slice(4)) });
+      return;
+    }
+    const base = this.destination() || 5;
+    const first = this.items.length;
+    this.push(required('auipc'), { rd: base, imm: 0 });
+    if (form.name === 'jalr') {
+      this.push(form, { rs1: base }, { target: this.ahead(), origin: first });
+      return;
+    }
+    this.push(required('addi'), { rd: base, rs1: base }, { target: this.ahead() + 1, origin: first });
+    this.push(form, { rs1: base });
+  }
+
+  private addReservation(): void {
+    const { random } = this;
+    const width = random.pick(['w', 'd']);
+    const address = random.pick(this.context.addressRegisters.slice(0, 4));
+    const old = this.destination();
+    if (old === address) return;
+    this.push(required(`lr.${width}`), { rs1: address, rd: old });
+    if (random.once(2)) {
+      const between = this.destination();
+      if (between !== address) this.push(required('addi'), { rd: between });
+    }
+    this.push(required(`sc.${width}`), { rs1: address });
+  }
+
+  /** To a lower or the same mode, to the instruction behind the return. */
+  private addReturn(): void {
+    const { random, context } = this;
+    if (this.mode === 'U') return;
+    const machine = this.mode === 'M';
+    const to: Mode = machine ? random.pick(['M', 'S', 'U']) : random.pick(['S', 'U']);
+    const target = this.constant(0n);
+    const bits = this.constant(
+      (context.csrs.mstatus & ~status.MPP.M & ~status.SPP) |
+        (machine ? status.MPP[to] : 0n) |
+        (!machine && to === 'S' ? status.SPP : 0n),
+    );
+    if (target === undefined || bits === undefined) return;
+    this.push(required('csrrw'), { rd: 0, csr: machine ? 0x341 : 0x141, rs1: target });
+    this.push(required('csrrw'), { rd: 0, csr: machine ? 0x300 : 0x100, rs1: bits });
+    this.push(required(machine ? 'mret' : 'sret'));
+    context.x[target] = BigInt(this.address(this.items.length) + (to === 'U' && context.satp !== 0n ? userAlias : 0));
+    this.mode = to;
+  }
+
+  private addCsr(): void {
+    const { random } = this;
+    if (random.once(12)) {
+      this.push(required('csrrs'), { csr: random.pick(absentCsrs) });
+      return;
+    }
+    const reachable = csrChoices.filter((choice) => (choice.number >> 8) % 4 <= { M: 3, S: 1, U: 0 }[this.mode]);
+    const choice = random.pick(random.once(8) ? csrChoices : reachable);
+    if (['mie', 'mip', 'sie', 'sip', 'mstatus', 'sstatus', 'mideleg'].includes(choice.name))
+      this.interruptsTouched = true;
+    this.pushCsr(choice);
+  }
+
+  private pushCsr(choice: CsrChoice): void {
+    const { random } = this;
+    const csr = choice.number;
+    const form = random.pick(['csrrw', 'csrrs', 'csrrc', 'csrrwi', 'csrrsi', 'csrrci']);
+    switch (choice.use) {
+      case 'any':
+        this.push(required(form), { csr });
+        return;
+      case 'masked': {
+        const bits = choice.bits ?? 0n;
+        if (form.endsWith('i')) {
+          this.push(required(form), { csr, zimm: random.below(32) & Number(bits & 31n) });
+          return;
+        }
+        const register = this.constant(randomInteger(random) & bits);
+        if (register !== undefined) this.push(required(form), { csr, rs1: register });
+        return;
+      }
+      case 'restored': {
+        const value = this.constant(randomInteger(random) & (choice.bits ?? 0n));
+        const saved = this.destination();
+        const seen = this.destination();
+        if (value === undefined || saved === 0 || saved === seen) return;
+        this.push(required('csrrw'), { csr, rd: saved, rs1: value });
+        this.push(required('csrrw'), { csr, rd: seen, rs1: saved });
+        return;
+      }
+      case 'read':
+        this.push(required('csrrs'), { csr, rs1: 0 });
+        return;
+      case 'hidden': {
+        const seen = this.destination();
+        this.push(required('csrrs'), { csr, rs1: 0, rd: seen });
+        this.push(required('addi'), { rd: seen, rs1: 0 });
+      }
+    }
+  }
+
+  /** Only where it cannot wait for ever: where it is illegal, or while an enabled interrupt is pending that is not taken. */
+  private addWait(): void {
+    const { csrs, mode } = this.context;
+    const traps = mode === 'U' || (mode === 'S' && (csrs.mstatus & status.TW) !== 0n);
+    const wakes =
+      mode === 'M' &&
+      this.mode === 'M' &&
+      (csrs.mie & csrs.mip) !== 0n &&
+      (csrs.mstatus & (status.MIE | status.MPIE)) === 0n &&
+      !this.interruptsTouched;
+    if (traps || wakes) this.push(required('wfi'));
+  }
+
+  private addUndefined(): void {
+    const word = this.random.pick([
+      0, 0x0000ffff, 0xffffffff, 0x0000_007f, 0x0000_700b, 0x8000, 0x9c41, 0x6101, 0x0000_4013, 0xc000_7053,
+    ]);
+    if (word !== 0x4013) this.items.push({ instruction: 'word', fields: { word } });
+  }
+
+  private address(item: number): number {
+    return this.items.slice(0, item).reduce((sum, each) => sum + lengthOf(each), this.start);
+  }
+
+  private assemble(): Uint8Array {
+    // Long patterns at the end may not fit; jumps into what is cut off lead to the end.
+    while (this.address(this.items.length) - this.start > greatestBytes) this.items.pop();
+    const last = this.items.length;
+    this.items.push({ instruction: required('ecall'), fields: {} });
+    const bytes = new Uint8Array(this.address(this.items.length) - this.start);
+    const view = new DataView(bytes.buffer);
+    this.items.forEach((item, index) => {
+      const own = this.address(index);
+      const offset = own - this.start;
+      const word = this.word(item, own, last);
+      if (lengthOf(item) === 4) view.setUint32(offset, word, true);
+      else view.setUint16(offset, word, true);
+    });
+    return bytes;
+  }
+
+  private word({ instruction, fields, target, origin }: Item, own: number, last: number): number {
+    if (instruction === 'word') return fields['word'] ?? 0;
+    if (target === undefined) return instruction.encode(fields);
+    const from = origin === undefined ? own : this.address(origin);
+    return instruction.encode({ ...fields, imm: this.address(Math.min(target, last)) - from });
+  }
+}
+
+function lengthOf({ instruction, fields }: Item): 2 | 4 {
+  if (instruction !== 'word') return instruction.lengthBytes;
+  return ((fields['word'] ?? 0) & 3) === 3 ? 4 : 2;
+}
+
+function canEncode(instruction: EncodableInstruction, fields: Fields): boolean {
+  try {
+    instruction.encode(fields);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
