@@ -1,4 +1,4 @@
-/* How a RISC-V driver touches device registers, and the fences it needs around them. [RISC-V unprivileged, 2.7 "Memory Ordering"] */
+/* How a RISC-V driver touches device registers, and the fences it needs around them. [RISC-V unprivileged, 2.7] */
 
 #pragma once
 
@@ -10,7 +10,7 @@ static inline uint32_t mmio_read32(uintptr_t address) { return *(volatile uint32
 static inline void mmio_write32(uintptr_t address, uint32_t value) { *(volatile uint32_t *)address = value; }
 
 /*
- * A fence has two sets. What stands before it and is named by the first set becomes visible before what stands after it and is
- * named by the second: r and w are loads and stores of memory, i and o are loads and stores of device registers.
+ * A fence has two sets. What stands before it and is named by the first set becomes visible before what stands after it and
+ * is named by the second: r and w are loads and stores of memory, i and o are loads and stores of device registers.
  */
 #define fence(before, after) __asm__ volatile("fence " #before "," #after ::: "memory")

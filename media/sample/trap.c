@@ -36,9 +36,9 @@ void trap_handler(uint64_t mcause, uint64_t mepc, uint64_t mtval) {
 }
 
 /*
- * Sleeps until an interrupt handler has made the condition true. Interrupts are taken here and nowhere else: the driver never has to
- * guard its data against its own handler. wfi returns when an interrupt is pending even while mstatus.MIE is clear, so one
- * that arrives between the test and the wfi is not lost.
+ * Sleeps until an interrupt handler has made the condition true. Interrupts are taken here and nowhere else, so the driver
+ * never has to guard its data against its own handler. wfi returns when an interrupt is pending even while mstatus.MIE is
+ * clear: one that arrives between the test and the wfi is not lost.
  */
 void wait_until(const volatile bool *condition) {
     while (!*condition) {

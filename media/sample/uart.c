@@ -1,4 +1,4 @@
-/* Text through the board's 16550 serial port, by polling. The board sets the line up, so there is nothing to initialise. */
+/* Text through the board's 16550 serial port, by polling. The board has set the line up. */
 
 #include "board.h"
 #include "io.h"

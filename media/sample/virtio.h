@@ -70,7 +70,7 @@ enum {
     VIRTQ_DESC_F_INDIRECT = 4,
 };
 
-/* The Queue Size of this driver: at most QueueSizeMax, a power of two. Small, so that the whole queue fits in one picture. */
+/* The Queue Size of this driver: a power of two, at most QueueSizeMax. Small, so that the queue fits in one picture. */
 enum { QUEUE_SIZE = 8 };
 
 /* 2.7.6 The Virtqueue Available Ring: written by the driver */

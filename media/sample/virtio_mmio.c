@@ -8,7 +8,7 @@
 uintptr_t virtio_mmio_find(uint32_t device_id, unsigned *slot) {
     for (unsigned n = 0; n < VIRTIO_MMIO_SLOTS; n++) {
         uintptr_t base = VIRTIO_MMIO + n * VIRTIO_MMIO_STRIDE;
-        /* 4.2.3.1.1: in this order, and nothing else may be touched unless all three are good. DeviceID 0 is an empty slot. */
+        /* 4.2.3.1.1: in this order, and nothing else unless all three are good. DeviceID 0 is an empty slot. */
         if (mmio_read32(base + MagicValue) != MAGIC || mmio_read32(base + Version) != 2) {
             continue;
         }
@@ -83,7 +83,7 @@ bool virtio_mmio_setup_queue(uintptr_t base, struct virtqueue *queue) {
 
 uint64_t virtio_mmio_config64(uintptr_t base, unsigned offset) {
     uint32_t generation, low, high;
-    /* 2.5.1: two halves belong together only if the generation did not change between them. 4.2.2.2: 64-bit fields by 32 bits. */
+    /* 4.2.2.2: a 64-bit field is read by 32 bits. 2.5.1: the halves belong together if the generation stayed the same. */
     do {
         generation = mmio_read32(base + ConfigGeneration);
         low = mmio_read32(base + Config + offset);

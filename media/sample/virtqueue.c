@@ -62,7 +62,7 @@ static bool notification_wanted(const struct virtqueue *queue, uint16_t before) 
     if (!queue->event_idx) {
         return !(queue->used.flags & VIRTQ_USED_F_NO_NOTIFY);
     }
-    /* 2.7.10: wanted if this batch moved the index past avail_event. Sixteen-bit arithmetic makes the wrap come out right. */
+    /* 2.7.10: wanted if this batch moved the index past avail_event. Sixteen-bit arithmetic takes care of the wrap. */
     uint16_t published = (uint16_t)(queue->next_avail - before);
     uint16_t distance = (uint16_t)(queue->next_avail - queue->used.avail_event - 1);
     return distance < published;
@@ -72,7 +72,7 @@ void virtqueue_notify(struct virtqueue *queue) {
     uint16_t before = queue->last_notify;
     queue->last_notify = queue->next_avail;
 
-    /* 2.7.13.4.1: the index must be visible before the device's wish is read, or both sides could wait for each other. */
+    /* 2.7.13.4.1: the index must be visible before the device's wish is read, or each could wait for the other. */
     fence(w, r);
     if (notification_wanted(queue, before)) {
         /* The doorbell is a device register: a fence between memory stores and output. */

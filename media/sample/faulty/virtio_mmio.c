@@ -9,7 +9,7 @@
 uintptr_t virtio_mmio_find(uint32_t device_id, unsigned *slot) {
     for (unsigned n = 0; n < VIRTIO_MMIO_SLOTS; n++) {
         uintptr_t base = VIRTIO_MMIO + n * VIRTIO_MMIO_STRIDE;
-        /* 4.2.3.1.1: in this order, and nothing else may be touched unless all three are good. DeviceID 0 is an empty slot. */
+        /* 4.2.3.1.1: in this order, and nothing else unless all three are good. DeviceID 0 is an empty slot. */
         if (mmio_read32(base + MagicValue) != MAGIC || mmio_read32(base + Version) != 2) {
             continue;
         }
