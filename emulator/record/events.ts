@@ -165,7 +165,7 @@ export interface ChainElement {
   /** Whether it stands in an indirect table. */
   readonly indirect: boolean;
 }
-/** What is wrong with a chain, found while walking it; the walk ends there. */
+/** What is wrong with a chain, found while walking it; the walk goes on where the rest of the chain is still well defined. */
 export type ChainDefect =
   | { readonly kind: 'head-out-of-range'; readonly head: number; readonly queueSize: number }
   | { readonly kind: 'next-out-of-range'; readonly index: number; readonly next: number; readonly limit: number }

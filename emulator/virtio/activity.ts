@@ -1,0 +1,553 @@
+// What one device does by itself: fetching, DMA, used entries, interrupts. Everything is an action scheduled in virtual time, and each
+// action makes at most one recorded fact, so that ring stepping can stop between any two. [design: when a device acts]
+// Guarantees: never acts inside a guest's instruction; a reset or a stopped queue leaves nothing scheduled that would touch it.
+import type { SavedState } from '../bus/access';
+import type { GuestMemory } from '../bus/memory';
+import type { Clock } from '../clock';
+import type { Chain, DeviceFact, EventSink } from '../record/events';
+import type { BufferPiece, DeviceBuffer, DeviceContext, VirtioDevice } from './device/interface';
+import { chainDefectText, chainErrorKind, type DriverErrorKind, type Reaction } from './driver-error';
+import { type BufferOwner, copyInFlight, type InFlight, InFlightBuffer, piecesOf, totalLength } from './in-flight';
+import type { RingFeatures, SplitQueue } from './queue/split';
+import type { SplitRingWatch } from './queue/split-ring-watch';
+import type { RandomSequence } from './random-sequence';
+
+type Action =
+  | { readonly kind: 'activate' }
+  | { readonly kind: 'service' | 'fetch' | 'deliver' | 'interrupt' | 'allow-notifications'; readonly queue: number }
+  | { readonly kind: 'finish' }
+  | { readonly kind: 'tell'; readonly fact: DeviceFact }
+  | {
+      readonly kind: 'describe';
+      readonly id: number;
+      readonly description: string;
+      readonly status: string | undefined;
+    }
+  | { readonly kind: 'timer'; readonly token: number }
+  | { readonly kind: 'config-change' | 'config-interrupt' | 'reset-done' }
+  | { readonly kind: 'needs-reset'; readonly reason: string };
+
+/** What the device is doing about a queue. */
+interface QueueActivity {
+  /** A look at the queue is scheduled because of a notification. */
+  notified: boolean;
+  fetching: boolean;
+  /** The driver was asked not to notify while the device looks by itself. */
+  quiet: boolean;
+  allowing: boolean;
+}
+
+interface SavedActivity {
+  readonly actions: readonly (readonly [number, Action])[];
+  readonly nextToken: number;
+  readonly nextId: number;
+  readonly queues: readonly QueueActivity[];
+  readonly inFlight: readonly InFlight[];
+  readonly completing: readonly number[];
+  readonly random: readonly number[];
+}
+
+/** The device-independent state that activity works on. */
+export interface ActivityHost {
+  readonly name: string;
+  readonly device: VirtioDevice;
+  readonly memory: GuestMemory;
+  readonly clock: Clock;
+  readonly sink: EventSink;
+  readonly ringWatch: SplitRingWatch;
+  /** Virtual nanoseconds. */
+  readonly fetchNanoseconds: number;
+  readonly completeNanoseconds: number;
+  ringFeatures(): RingFeatures;
+  /** The ring of a ready queue whose areas lie in RAM. */
+  ring(queue: number): SplitQueue | undefined;
+  /** DRIVER_OK, activated, and no reset needed. */
+  live(): boolean;
+  driverError(kind: DriverErrorKind, reason: string): Reaction;
+  raiseInterrupt(cause: 'used-buffer' | 'config-change', queue: number | undefined): void;
+  /** Records that a used buffer caused no interrupt, as the driver asked. */
+  interruptSuppressed(queue: number): void;
+  /** Sets DEVICE_NEEDS_RESET and records it. */
+  markNeedsReset(reason: string): void;
+  /** A new configuration generation, recorded. */
+  advanceGeneration(): void;
+  output(channel: string, bytes: Uint8Array): void;
+}
+
+export class DeviceActivity implements DeviceContext, BufferOwner {
+  private readonly owner: string;
+  private actions = new Map<number, Action>();
+  private nextToken = 1;
+  private nextId = 1;
+  private queues: QueueActivity[];
+  private inFlight = new Map<number, InFlight>();
+  /** Records whose used entry is due, in the order in which they finish. */
+  private completing: number[] = [];
+  /** Queues from which the model took a buffer during the current call. */
+  private readonly took = new Set<number>();
+  /** The model is being told about a restored state: it changes nothing outside itself. */
+  private muted = false;
+
+  constructor(
+    private readonly host: ActivityHost,
+    private readonly randomSequence: RandomSequence,
+  ) {
+    this.owner = `virtio ${host.name}`;
+    this.queues = this.freshQueues();
+    host.clock.handle(this.owner, (token) => this.run(token));
+  }
+
+  // What the transport reports.
+
+  /** The driver wrote QueueNotify. Several notifications before the device looks are one. */
+  notified(queue: number): void {
+    const activity = this.queues[queue];
+    if (activity === undefined || activity.notified || !this.host.live() || this.host.ring(queue) === undefined) return;
+    activity.notified = true;
+    this.plan({ kind: 'service', queue }, this.host.fetchNanoseconds);
+  }
+
+  notificationPending(queue: number): boolean {
+    return this.queues[queue]?.notified ?? false;
+  }
+
+  /** DRIVER_OK was set. */
+  start(): void {
+    this.plan({ kind: 'activate' }, 0);
+  }
+
+  /** The device was reset: everything under way is dropped. */
+  stopAll(): void {
+    this.host.clock.cancel(this.owner);
+    this.actions.clear();
+    this.inFlight.clear();
+    this.completing = [];
+    this.queues = this.freshQueues();
+    this.plan({ kind: 'reset-done' }, 0);
+  }
+
+  /** One queue was stopped: what the device held of it is dropped. */
+  stopQueue(queue: number): void {
+    for (const [id, record] of this.inFlight) if (record.queue === queue) this.inFlight.delete(id);
+    this.completing = this.completing.filter((id) => this.inFlight.has(id));
+    this.cancel((action) => 'queue' in action && action.queue === queue);
+    this.queues[queue] = freshQueue();
+  }
+
+  scheduleNeedsReset(reason: string): void {
+    this.plan({ kind: 'needs-reset', reason }, 0);
+  }
+
+  input(channel: string, bytes: Uint8Array): void {
+    this.callDevice((device) => device.input?.(channel, bytes));
+  }
+
+  /** In the order of fetching. */
+  records(queue: number): InFlight[] {
+    return [...this.inFlight.values()].filter((record) => record.queue === queue);
+  }
+
+  // DeviceContext: what a device model may do.
+
+  next(queue: number): DeviceBuffer | undefined {
+    if (this.muted || !this.host.live()) return undefined;
+    const ready = this.records(queue).find((record) => record.state === 'fetched');
+    if (ready === undefined) {
+      this.requestFetch(queue);
+      return undefined;
+    }
+    ready.state = 'processing';
+    this.took.add(queue);
+    return new InFlightBuffer(this, ready);
+  }
+
+  held(queue: number): readonly DeviceBuffer[] {
+    return this.records(queue)
+      .filter((record) => record.state === 'processing')
+      .map((record) => new InFlightBuffer(this, record));
+  }
+
+  complete(buffer: DeviceBuffer, written: number): void {
+    const record = this.recordOf(buffer);
+    if (record === undefined) return;
+    const room = totalLength(record.writable);
+    if (!Number.isInteger(written) || written < 0 || written > room) {
+      this.fault(`completed head ${record.head} with ${written} bytes written, but it has room for 0 to ${room}`);
+    }
+    this.finishLater(record, Math.min(Math.max(0, Math.floor(written) || 0), room));
+  }
+
+  reject(buffer: DeviceBuffer, reason: string): void {
+    const record = this.recordOf(buffer);
+    if (record === undefined || this.host.driverError('request', reason) === 'needs-reset') return;
+    record.writes = [];
+    this.describe(record, `not understood: ${reason}`, undefined);
+    this.finishLater(record, 0);
+  }
+
+  schedule(delayNanoseconds: number, token: number): void {
+    if (!this.muted) this.plan({ kind: 'timer', token }, Math.max(0, delayNanoseconds));
+  }
+
+  configChanged(): void {
+    if (!this.muted) this.plan({ kind: 'config-change' }, 0);
+  }
+
+  needsReset(reason: string): void {
+    if (!this.muted) this.scheduleNeedsReset(reason);
+  }
+
+  random(length: number): Uint8Array {
+    return this.randomSequence.bytes(length);
+  }
+
+  output(channel: string, bytes: Uint8Array): void {
+    if (!this.muted) this.host.output(channel, bytes.slice());
+  }
+
+  now(): number {
+    return this.host.clock.now();
+  }
+
+  // BufferOwner: what a buffer's face needs.
+
+  holds(record: InFlight): boolean {
+    return this.inFlight.get(record.id) === record;
+  }
+
+  /** The bytes are taken now; that they were read is told piece by piece, each as its own event of the same moment. */
+  readDma(record: InFlight, parts: readonly BufferPiece[]): Uint8Array {
+    const bytes = new Uint8Array(totalLength(parts));
+    let filled = 0;
+    for (const { address, length } of parts) {
+      bytes.set(this.host.memory.read(address, length), filled);
+      filled += length;
+      this.tell({ kind: 'dma-read', device: this.host.name, queue: record.queue, head: record.head, address, length });
+    }
+    return bytes;
+  }
+
+  describe(record: InFlight, description: string, status: string | undefined): void {
+    this.plan({ kind: 'describe', id: record.id, description, status }, 0);
+  }
+
+  // Saving.
+
+  save(): SavedState {
+    const saved: SavedActivity = {
+      actions: [...this.actions].map(([token, action]) => [token, structuredCopy(action)] as const),
+      nextToken: this.nextToken,
+      nextId: this.nextId,
+      queues: this.queues.map((q) => ({ ...q })),
+      inFlight: [...this.inFlight.values()].map(copyInFlight),
+      completing: [...this.completing],
+      random: this.randomSequence.save(),
+    };
+    return saved;
+  }
+
+  /** The clock's entries are restored by the clock. */
+  restore(state: SavedState): void {
+    const saved = state as SavedActivity;
+    this.actions = new Map(saved.actions.map(([token, action]) => [token, structuredCopy(action)]));
+    this.nextToken = saved.nextToken;
+    this.nextId = saved.nextId;
+    this.queues = saved.queues.map((q) => ({ ...q }));
+    this.inFlight = new Map(saved.inFlight.map((record) => [record.id, copyInFlight(record)]));
+    this.completing = [...saved.completing];
+    this.randomSequence.restore(saved.random);
+  }
+
+  /** Lets the model get its context back after a restore, without any effect. */
+  reactivate(): void {
+    this.muted = true;
+    try {
+      this.host.device.activate(this);
+    } finally {
+      this.muted = false;
+    }
+  }
+
+  // Actions.
+
+  private run(token: number): void {
+    const action = this.actions.get(token);
+    if (action === undefined) return;
+    this.actions.delete(token);
+    switch (action.kind) {
+      case 'activate':
+        this.callDevice((device) => device.activate(this));
+        for (const queue of this.queues.keys()) this.notified(queue);
+        return;
+      case 'service':
+        this.queueActivity(action.queue).notified = false;
+        if (this.host.ring(action.queue) !== undefined) this.callDevice((device) => device.queueNotified(action.queue));
+        return;
+      case 'fetch':
+        this.queueActivity(action.queue).fetching = false;
+        this.fetch(action.queue);
+        return;
+      case 'deliver':
+        this.callDevice((device) => device.queueNotified(action.queue));
+        return;
+      case 'finish':
+        this.finishOne();
+        return;
+      case 'interrupt':
+        this.interrupt(action.queue);
+        return;
+      case 'allow-notifications':
+        this.allowNotifications(action.queue);
+        return;
+      case 'timer':
+        this.callDevice((device) => device.handleTimer?.(action.token));
+        return;
+      case 'describe':
+        this.recordDescription(action.id, action.description, action.status);
+        return;
+      case 'tell':
+        this.record(action.fact);
+        return;
+      case 'config-change':
+        this.host.advanceGeneration();
+        this.plan({ kind: 'config-interrupt' }, 0);
+        return;
+      case 'config-interrupt':
+        this.host.raiseInterrupt('config-change', undefined);
+        return;
+      case 'needs-reset':
+        this.cancel((other) => other.kind !== 'tell' && other.kind !== 'describe');
+        this.queues = this.freshQueues();
+        this.host.markNeedsReset(action.reason);
+        this.plan({ kind: 'config-interrupt' }, 0);
+        return;
+      case 'reset-done':
+        this.record({ kind: 'reset-done', device: this.host.name });
+        return;
+    }
+  }
+
+  private requestFetch(queue: number): void {
+    const activity = this.queues[queue];
+    if (activity === undefined || activity.fetching || this.host.ring(queue) === undefined) return;
+    activity.fetching = true;
+    this.plan({ kind: 'fetch', queue }, 0);
+  }
+
+  /** Takes one chain off the available ring, after having asked the driver to be quiet meanwhile. */
+  private fetch(queue: number): void {
+    const ring = this.host.ring(queue);
+    if (ring === undefined || !this.host.live()) return;
+    const pending = ring.pending();
+    if (pending.kind === 'none') {
+      this.settle(queue);
+      return;
+    }
+    if (pending.kind === 'impossible') {
+      const reason = `the available index of queue ${queue} is ${pending.availableIndex}, the device is at ${pending.lastAvailable}`;
+      if (this.host.driverError('available-index', reason) !== 'needs-reset') ring.skipToAvailable();
+      return;
+    }
+    const activity = this.queueActivity(queue);
+    if (!activity.quiet) {
+      activity.quiet = true;
+      const told = ring.tellNotifications(false, this.host.ringFeatures());
+      if (told !== undefined) {
+        this.record({ kind: 'suppression', device: this.host.name, queue, ...told });
+        this.requestFetch(queue);
+        return;
+      }
+    }
+    const chain = ring.take(this.host.ringFeatures());
+    this.host.ringWatch.fetched(this.host.name, queue, chain);
+    this.record({ kind: 'fetch', device: this.host.name, queue, chain });
+    this.accept(queue, chain);
+  }
+
+  private accept(queue: number, chain: Chain): void {
+    const error = chainErrorKind(chain.defects);
+    let reaction: Reaction = 'proceed';
+    if (error !== undefined) {
+      const reason = `queue ${queue}, head ${chain.head}: ${chain.defects.map(chainDefectText).join('; ')}`;
+      reaction = this.host.driverError(error, reason);
+    }
+    if (reaction === 'needs-reset') return;
+    if (reaction === 'proceed') {
+      this.addRecord(queue, chain, piecesOf(chain));
+      this.plan({ kind: 'deliver', queue }, 0);
+      return;
+    }
+    const headOutOfRange = chain.defects.some((defect) => defect.kind === 'head-out-of-range');
+    if (!headOutOfRange) this.finishLater(this.addRecord(queue, chain, { readable: [], writable: [] }), 0);
+    this.requestFetch(queue);
+  }
+
+  private addRecord(
+    queue: number,
+    { head, position }: Chain,
+    pieces: { readable: BufferPiece[]; writable: BufferPiece[] },
+  ): InFlight {
+    const record: InFlight = {
+      id: this.nextId++,
+      queue,
+      head,
+      position,
+      state: 'fetched',
+      fetchedAt: this.now(),
+      due: undefined,
+      ...pieces,
+      description: undefined,
+      status: undefined,
+      written: undefined,
+      writes: [],
+    };
+    this.inFlight.set(record.id, record);
+    return record;
+  }
+
+  private finishLater(record: InFlight, written: number): void {
+    const due = Math.max(this.now(), record.fetchedAt + this.host.completeNanoseconds);
+    record.state = 'completing';
+    record.written = written;
+    record.due = due;
+    let place = this.completing.length;
+    while (place > 0 && (this.inFlight.get(this.completing[place - 1] ?? 0)?.due ?? 0) > due) place--;
+    this.completing.splice(place, 0, record.id);
+    this.plan({ kind: 'finish' }, due - this.now());
+  }
+
+  /** One step of giving the oldest due buffer back: a DMA write, or the used entry. */
+  private finishOne(): void {
+    const record = this.inFlight.get(this.completing[0] ?? 0);
+    if (record === undefined || record.due === undefined || record.due > this.now()) return;
+    const { queue, head } = record;
+    const ring = this.host.ring(queue);
+    const [write, ...rest] = record.writes;
+    if (write !== undefined) {
+      this.host.memory.write(write.address, write.bytes);
+      record.writes = rest;
+      const { address, bytes } = write;
+      this.record({ kind: 'dma-write', device: this.host.name, queue, head, address, length: bytes.length });
+      this.plan({ kind: 'finish' }, 0);
+      return;
+    }
+    this.completing.shift();
+    this.inFlight.delete(record.id);
+    if (ring === undefined) return;
+    const length = record.written ?? 0;
+    const { slot, index } = ring.putUsed(head, length);
+    this.host.ringWatch.used(this.host.name, queue, head);
+    this.record({ kind: 'used', device: this.host.name, queue, head, length, slot, index });
+    this.plan({ kind: 'interrupt', queue }, 0);
+  }
+
+  private interrupt(queue: number): void {
+    const ring = this.host.ring(queue);
+    if (ring === undefined) return;
+    if (ring.decideInterrupt(this.host.ringFeatures()).wanted) this.host.raiseInterrupt('used-buffer', queue);
+    else this.host.interruptSuppressed(queue);
+  }
+
+  /** The device stops looking by itself: it asks for notifications, then looks once more for what came in between. [2.7.13.4] */
+  private allowNotifications(queue: number): void {
+    const activity = this.queueActivity(queue);
+    activity.allowing = false;
+    activity.quiet = false;
+    const ring = this.host.ring(queue);
+    if (ring === undefined) return;
+    const told = ring.tellNotifications(true, this.host.ringFeatures());
+    if (told !== undefined) this.record({ kind: 'suppression', device: this.host.name, queue, ...told });
+    if (ring.pending().kind !== 'none') this.plan({ kind: 'service', queue }, 0);
+  }
+
+  /** After the model had its turn: look again if it took a buffer and there are more, else let the driver notify again soon. */
+  private settle(queue: number): void {
+    const activity = this.queueActivity(queue);
+    const ring = this.host.ring(queue);
+    if (ring === undefined || !this.host.live() || activity.fetching) return;
+    if (this.took.has(queue) && ring.pending().kind !== 'none') {
+      this.plan({ kind: 'service', queue }, 0);
+    } else if (activity.quiet && !activity.allowing) {
+      activity.allowing = true;
+      this.plan({ kind: 'allow-notifications', queue }, this.host.fetchNanoseconds);
+    }
+  }
+
+  private callDevice(call: (device: VirtioDevice) => void): void {
+    this.took.clear();
+    try {
+      call(this.host.device);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.fault(`the device model failed: ${message}`);
+      this.scheduleNeedsReset(`the device model failed: ${message}`);
+      return;
+    }
+    for (const queue of this.queues.keys()) this.settle(queue);
+  }
+
+  private recordOf(buffer: DeviceBuffer): InFlight | undefined {
+    if (!(buffer instanceof InFlightBuffer)) {
+      this.fault('the device model completed a buffer that it did not get from next()');
+      return undefined;
+    }
+    if (!this.holds(buffer.record)) return undefined;
+    if (buffer.record.state === 'completing') {
+      this.fault(`the device model completed head ${buffer.head} twice`);
+      return undefined;
+    }
+    return buffer.record;
+  }
+
+  private recordDescription(id: number, description: string, status: string | undefined): void {
+    const record = this.inFlight.get(id);
+    if (record === undefined) return;
+    record.description = description;
+    record.status = status;
+    const { queue, head } = record;
+    this.record({ kind: 'request', device: this.host.name, queue, head, description, status });
+  }
+
+  private fault(message: string): void {
+    this.tell({ kind: 'device-fault', device: this.host.name, message });
+  }
+
+  private tell(fact: DeviceFact): void {
+    this.plan({ kind: 'tell', fact }, 0);
+  }
+
+  private record(fact: DeviceFact): void {
+    this.host.sink.record({ ...fact, by: 'device' });
+  }
+
+  private plan(action: Action, delayNanoseconds: number): void {
+    const token = this.nextToken++;
+    this.actions.set(token, action);
+    this.host.clock.schedule(this.owner, delayNanoseconds, token);
+  }
+
+  private cancel(which: (action: Action) => boolean): void {
+    for (const [token, action] of this.actions) {
+      if (!which(action)) continue;
+      this.actions.delete(token);
+      this.host.clock.cancel(this.owner, token);
+    }
+  }
+
+  private queueActivity(queue: number): QueueActivity {
+    return (this.queues[queue] ??= freshQueue());
+  }
+
+  private freshQueues(): QueueActivity[] {
+    return this.host.device.queueMaximumSizes.map(freshQueue);
+  }
+}
+
+function freshQueue(): QueueActivity {
+  return { notified: false, fetching: false, quiet: false, allowing: false };
+}
+
+/** Actions hold facts, which are plain and never change; only the outer object is copied. */
+function structuredCopy(action: Action): Action {
+  return { ...action };
+}

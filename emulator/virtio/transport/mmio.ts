@@ -1,0 +1,264 @@
+// The virtio-mmio window of one slot: turns bus accesses into register facts and acts on the core; an empty slot is a placeholder
+// device. [virtio 1.4, 4.2; design: MMIO width]
+// Guarantees: every access in the window answers; `attempt` and `peek` change nothing; facts are recorded in the order
+// register or configuration access, then what it means, then what follows from it.
+import type { Accessor, AccessSize, MmioRegion, SavedState, Stateful } from '../../bus/access';
+import type { InterruptLine } from '../../board/contract';
+import type { DriverOrigin, EventSink, RegisterFact } from '../../record/events';
+import type { VirtioCore } from '../core';
+import { littleEndian } from '../spec/wire-layout';
+import {
+  decodeControl,
+  freshSelectors,
+  mmioConfigOffset,
+  mmioMagic,
+  type MmioDefect,
+  type MmioRegister,
+  type MmioSelectors,
+  mmioVendor,
+  mmioVersion,
+  mmioWindowBytes,
+} from './mmio-registers';
+
+interface SavedMmio {
+  readonly selectors: MmioSelectors;
+  readonly lineLevel: boolean;
+}
+
+/** The slot of a device. */
+export class MmioTransport implements MmioRegion, Stateful {
+  readonly sizeBytes = mmioWindowBytes;
+  readonly selectors: MmioSelectors = freshSelectors();
+  private lineLevel = false;
+  /** The access whose facts are not recorded yet; a change of the wire waits for them. */
+  private acting: Accessor | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly base: number,
+    readonly core: VirtioCore,
+    private readonly interrupt: InterruptLine,
+    private readonly sink: EventSink,
+  ) {}
+
+  get interruptLine(): boolean {
+    return this.lineLevel;
+  }
+
+  attempt(offset: number, size: AccessSize, kind: 'read' | 'write', value: bigint, by: Accessor): 'proceed' | 'stop' {
+    let answer: 'proceed' | 'stop' = 'proceed';
+    for (const [part, width, bits] of partsOf(offset, size, value)) {
+      for (const fact of this.facts(part, width, kind, bits)) {
+        if (this.sink.attempt({ ...fact, ...origin(by) }) === 'stop') answer = 'stop';
+      }
+    }
+    return answer;
+  }
+
+  read(offset: number, size: AccessSize, by: Accessor): bigint {
+    let result = 0n;
+    for (const [part, width] of partsOf(offset, size, 0n)) {
+      const value = this.valueAt(part, width);
+      for (const fact of this.facts(part, width, 'read', 0n)) this.sink.record({ ...fact, ...origin(by) });
+      result |= value << BigInt((part - offset) * 8);
+    }
+    return result;
+  }
+
+  write(offset: number, size: AccessSize, value: bigint, by: Accessor): boolean {
+    for (const [part, width, bits] of partsOf(offset, size, value)) {
+      const facts = this.facts(part, width, 'write', bits);
+      this.acting = by;
+      this.apply(part, width, bits);
+      for (const fact of facts) this.sink.record({ ...fact, ...origin(by) });
+      this.acting = undefined;
+      this.driveLine(by);
+    }
+    return true;
+  }
+
+  peek(offset: number, size: AccessSize): bigint {
+    return partsOf(offset, size, 0n).reduce(
+      (result, [part, width]) => result | (this.valueAt(part, width) << BigInt((part - offset) * 8)),
+      0n,
+    );
+  }
+
+  /** The core's interrupt status may have changed. */
+  interruptChanged(): void {
+    if (this.acting === undefined) this.driveLine(undefined);
+  }
+
+  save(): SavedState {
+    const saved: SavedMmio = { selectors: { ...this.selectors }, lineLevel: this.lineLevel };
+    return saved;
+  }
+
+  /** The level at the interrupt controller is restored by the interrupt controller. */
+  restore(state: SavedState): void {
+    const saved = state as SavedMmio;
+    Object.assign(this.selectors, saved.selectors);
+    this.lineLevel = saved.lineLevel;
+  }
+
+  private driveLine(by: Accessor | undefined): void {
+    const level = this.core.interruptStatus !== 0;
+    if (level === this.lineLevel) return;
+    this.lineLevel = level;
+    this.interrupt.set(level);
+    this.sink.record({
+      kind: 'interrupt-line',
+      by: 'board',
+      device: this.core.name,
+      source: this.interrupt.source,
+      level,
+      ...(by !== undefined && { hart: by.hart, pc: by.pc }),
+    });
+  }
+
+  private valueAt(offset: number, size: AccessSize): bigint {
+    if (offset >= mmioConfigOffset) return this.core.readConfig(offset - mmioConfigOffset, size);
+    const { register, defect } = decodeControl(offset, size, 'read');
+    if (defect !== undefined) return 0n;
+    return BigInt((register?.read?.(this) ?? 0) >>> 0);
+  }
+
+  private apply(offset: number, size: AccessSize, value: bigint): void {
+    if (offset >= mmioConfigOffset) {
+      this.core.writeConfig(offset - mmioConfigOffset, littleEndian(value, size));
+      return;
+    }
+    const { register, defect } = decodeControl(offset, size, 'write');
+    if (defect === undefined) register?.write?.(this, Number(value));
+    else this.core.driverError('register-write', defectText(register, offset, size, defect));
+  }
+
+  /** The facts that an access makes, worked out from the state before it. */
+  private facts(offset: number, size: AccessSize, kind: 'read' | 'write', written: bigint): RegisterFact[] {
+    const value = kind === 'read' ? this.valueAt(offset, size) : written;
+    if (offset >= mmioConfigOffset) {
+      const at = offset - mmioConfigOffset;
+      return [configFact(this.core.name, kind, at, size, value, this.core.configField(at)?.name)];
+    }
+    const { register, defect } = decodeControl(offset, size, kind);
+    const access = controlFact(this.core.name, kind, offset, size, value, register, defect);
+    if (defect !== undefined) return [access];
+    const meaning = (kind === 'read' ? register?.readFact : register?.writeFact)?.(this, Number(value));
+    return meaning === undefined ? [access] : [access, meaning];
+  }
+}
+
+/** A slot without a device: DeviceID 0, and everything but the identity reads as 0. [virtio 1.4, 4.2.3.1.1] */
+export class EmptySlot implements MmioRegion {
+  readonly sizeBytes = mmioWindowBytes;
+
+  constructor(
+    readonly name: string,
+    readonly base: number,
+    private readonly sink: EventSink,
+  ) {}
+
+  attempt(offset: number, size: AccessSize, kind: 'read' | 'write', value: bigint, by: Accessor): 'proceed' | 'stop' {
+    let answer: 'proceed' | 'stop' = 'proceed';
+    for (const fact of this.facts(offset, size, kind, value)) {
+      if (this.sink.attempt({ ...fact, ...origin(by) }) === 'stop') answer = 'stop';
+    }
+    return answer;
+  }
+
+  read(offset: number, size: AccessSize, by: Accessor): bigint {
+    for (const fact of this.facts(offset, size, 'read', 0n)) this.sink.record({ ...fact, ...origin(by) });
+    return this.peek(offset, size);
+  }
+
+  write(offset: number, size: AccessSize, value: bigint, by: Accessor): boolean {
+    for (const fact of this.facts(offset, size, 'write', value)) this.sink.record({ ...fact, ...origin(by) });
+    return true;
+  }
+
+  peek(offset: number, size: AccessSize): bigint {
+    return size === 4 ? BigInt(placeholder[offset]?.value ?? 0) : 0n;
+  }
+
+  private facts(offset: number, size: AccessSize, kind: 'read' | 'write', written: bigint): RegisterFact[] {
+    if (offset >= mmioConfigOffset) {
+      return partsOf(offset, size, written).map(([part, width, bits]) =>
+        configFact(this.name, kind, part - mmioConfigOffset, width, kind === 'read' ? 0n : bits, undefined),
+      );
+    }
+    const { register, defect } = decodeControl(offset, size, kind);
+    const value = kind === 'read' ? this.peek(offset, size) : written;
+    const facts = [controlFact(this.name, kind, offset, size, value, register, defect)];
+    const known = kind === 'read' && defect === undefined ? placeholder[offset] : undefined;
+    if (known !== undefined) facts.push({ kind: 'identity-read', device: this.name, ...known });
+    return facts;
+  }
+}
+
+const placeholder: Readonly<
+  Record<number, { readonly register: 'MagicValue' | 'Version' | 'DeviceID' | 'VendorID'; readonly value: number }>
+> = {
+  0x000: { register: 'MagicValue', value: mmioMagic },
+  0x004: { register: 'Version', value: mmioVersion },
+  0x008: { register: 'DeviceID', value: 0 },
+  0x00c: { register: 'VendorID', value: mmioVendor },
+};
+
+/** An access to configuration space of 8 bytes is two, low half first; everything else is one. */
+function partsOf(offset: number, size: AccessSize, value: bigint): (readonly [number, AccessSize, bigint])[] {
+  if (offset < mmioConfigOffset || size !== 8) return [[offset, size, value]];
+  return [
+    [offset, 4, value & 0xffff_ffffn],
+    [offset + 4, 4, value >> 32n],
+  ];
+}
+
+function controlFact(
+  device: string,
+  kind: 'read' | 'write',
+  offset: number,
+  size: AccessSize,
+  value: bigint,
+  register: MmioRegister | undefined,
+  defect: MmioDefect | undefined,
+): RegisterFact {
+  return {
+    kind: kind === 'read' ? 'register-read' : 'register-write',
+    device,
+    offset,
+    size,
+    value,
+    register: register?.name,
+    ...(defect !== undefined && { defect }),
+  };
+}
+
+function configFact(
+  device: string,
+  kind: 'read' | 'write',
+  offset: number,
+  size: AccessSize,
+  value: bigint,
+  field: string | undefined,
+): RegisterFact {
+  // Accesses of 8 bytes were taken apart before.
+  const width = size === 8 ? 4 : size;
+  return { kind: kind === 'read' ? 'config-read' : 'config-write', device, offset, size: width, value, field };
+}
+
+function defectText(register: MmioRegister | undefined, offset: number, size: number, defect: MmioDefect): string {
+  const place = register === undefined ? `offset 0x${offset.toString(16)}` : register.name;
+  switch (defect) {
+    case 'no-register':
+      return `${place} was written, where there is no register`;
+    case 'width':
+      return `${place} was written with ${size} bytes, not as 32 bits`;
+    case 'read-only':
+    case 'write-only':
+      return `${place} was written, which is read-only`;
+  }
+}
+
+function origin(by: Accessor): DriverOrigin {
+  return { by: 'driver', hart: by.hart, pc: by.pc };
+}
