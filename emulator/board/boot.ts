@@ -170,7 +170,8 @@ function placeDeviceTree(
   layout.add({ name: 'device tree', address, bytes: tree }, tree.length, {
     name: configuration.deviceTree?.name ?? 'device tree',
     bytes: tree,
-    attribute: 'dtb',
+    // A generated tree has no file to blame: there is just too little room.
+    attribute: configuration.deviceTree === undefined ? 'memory' : 'dtb',
   });
   return address;
 }
