@@ -240,6 +240,8 @@ export class RingsideDebugAdapter extends DebugSession {
   private onTarget(event: TargetEvent): void {
     if (this.gone && event.kind !== 'crashed') return;
     switch (event.kind) {
+      case 'launched':
+        return;
       case 'stopped':
         this.stopped(event.reason, event.hart);
         return;

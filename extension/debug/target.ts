@@ -76,6 +76,8 @@ export type StopReason =
   | { readonly kind: 'stuck'; readonly description: string };
 
 export type TargetEvent =
+  /** A machine was built, at launch or restart; what was known of an earlier one is over. */
+  | { readonly kind: 'launched'; readonly result: LaunchResult }
   | { readonly kind: 'stopped'; readonly reason: StopReason; readonly hart: number; readonly step: number }
   | { readonly kind: 'continued' }
   /** Text for people: what was chosen, what degraded. */

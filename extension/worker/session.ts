@@ -86,7 +86,7 @@ export class Session implements target.DebugTarget {
     this.begin();
     const { machine } = this.loaded;
     for (const text of symbols.problems) this.emit({ kind: 'message', severity: 'warning', text });
-    return {
+    const result: target.LaunchResult = {
       harts: configuration.harts,
       notes: files.notes,
       hasDebugInformation: symbols.hasLines,
@@ -96,6 +96,8 @@ export class Session implements target.DebugTarget {
       ],
       devices: machine.virtio.devices.map((device) => ({ name: device.name, type: device.inspect().typeName })),
     };
+    this.emit({ kind: 'launched', result });
+    return result;
   }
 
   async restart(configuration?: LaunchConfiguration): Promise<target.LaunchResult> {

@@ -1,0 +1,165 @@
+// The commands of the palette, the toolbar and the trees.
+import * as vscode from 'vscode';
+import { sectionLink } from '../../emulator/virtio/rules/links';
+import type { ViolationReport } from '../debug/target';
+import type { RuleSummary } from '../worker/rule-summary';
+import type { Mutes } from './mutes';
+import { openSource } from './navigation';
+import { openRulePage } from './rule-page';
+import { openSampleProject } from './sample';
+import type { Sessions, ViewedSession } from './sessions';
+
+export interface CommandSurroundings {
+  readonly extension: vscode.ExtensionContext;
+  readonly sessions: Sessions;
+  readonly mutes: Mutes;
+  readonly rules: () => readonly RuleSummary[];
+  openInspector(device?: string): void;
+}
+
+type Command = (...values: readonly unknown[]) => unknown;
+
+export function registerCommands(around: CommandSurroundings): vscode.Disposable {
+  const { sessions, mutes } = around;
+  const commands: Readonly<Record<string, Command>> = {
+    'ringside.openSample': () => openSampleProject(around.extension),
+    'ringside.openInspector': (device) => around.openInspector(typeof device === 'string' ? device : undefined),
+    'ringside.openWalkthrough': () =>
+      vscode.commands.executeCommand(
+        'workbench.action.openWalkthrough',
+        `${around.extension.extension.id}#ringside.start`,
+        false,
+      ),
+    'ringside.nextRingEvent': async () => {
+      const session = stopped(sessions);
+      if (session !== undefined) await session.target.nextRingEvent();
+    },
+    'ringside.goToCause': () => {
+      const violation = sessions.current?.stoppedAt;
+      const source = violation?.source;
+      if (source === undefined)
+        return vscode.window.showInformationMessage('The guest is not stopped at a violation with a source line.');
+      return openSource(source.file, source.line);
+    },
+    'ringside.goToRelated': () => {
+      const source = sessions.current?.stoppedAt?.related?.source;
+      if (source === undefined)
+        return vscode.window.showInformationMessage('This violation does not follow from an earlier line.');
+      return openSource(source.file, source.line);
+    },
+    'ringside.goToSource': (file, line) =>
+      typeof file === 'string' && typeof line === 'number' ? openSource(file, line) : undefined,
+    'ringside.explainRule': async (id) => {
+      const rule =
+        typeof id === 'string'
+          ? id
+          : (ruleOf(id) ?? sessions.current?.stoppedAt?.rule ?? (await pickRule(around.rules())));
+      if (rule !== undefined) await openRulePage(rule);
+    },
+    'ringside.openSpecification': (section) =>
+      typeof section === 'string' ? vscode.env.openExternal(vscode.Uri.parse(sectionLink(section))) : undefined,
+    'ringside.muteRule': async (rule, device) => {
+      const violation = violationOf(rule) ?? sessions.current?.stoppedAt;
+      const [id, name] =
+        typeof rule === 'string' && typeof device === 'string' ? [rule, device] : [violation?.rule, violation?.device];
+      if (id === undefined || name === undefined)
+        return vscode.window.showInformationMessage('Stop at a violation first, or mute it from the Devices view.');
+      await mutes.add(id, name);
+      return vscode.window.setStatusBarMessage(
+        `$(bell-slash) ${id} on ${name} is reported from now on, without a stop`,
+        5000,
+      );
+    },
+    'ringside.unmuteRule': (node) => {
+      const mute = muteOf(node);
+      return mute === undefined ? mutes.clear() : mutes.remove(mute.rule, mute.device);
+    },
+    'ringside.clearMutes': () => mutes.clear(),
+    'ringside.showMemory': async (address, length) => {
+      const session = sessions.current;
+      if (session === undefined || typeof address !== 'string') return;
+      const bytes = await session.target.readMemory(
+        BigInt(address),
+        Math.min(Math.max(Number(length) || 64, 64), 4096),
+        'physical',
+        0,
+      );
+      const document = await vscode.workspace.openTextDocument({
+        content: hexDump(BigInt(address), bytes),
+        language: 'plaintext',
+      });
+      await vscode.window.showTextDocument(document, { viewColumn: vscode.ViewColumn.Beside, preview: true });
+    },
+    'ringside.breakWhenChanges': async (address, length) => {
+      const session = sessions.current;
+      if (session === undefined || typeof address !== 'string' || typeof length !== 'number') return;
+      await session.debugSession.customRequest('setDataBreakpoints', {
+        breakpoints: [{ dataId: `${address}/${length}`, accessType: 'write' }],
+      });
+      vscode.window.setStatusBarMessage(`$(debug-breakpoint-data) stops when the guest stores to ${address}`, 5000);
+    },
+  };
+  const guarded = Object.entries(commands).map(([name, run]) =>
+    vscode.commands.registerCommand(name, async (...values: unknown[]) => {
+      try {
+        return await run(...values);
+      } catch (error) {
+        return vscode.window.showErrorMessage(error instanceof Error ? error.message : String(error));
+      }
+    }),
+  );
+  return vscode.Disposable.from(...guarded);
+}
+
+function stopped(sessions: Sessions): ViewedSession | undefined {
+  const session = sessions.current;
+  if (session === undefined || session.standing === 'ended')
+    void vscode.window.showInformationMessage('Start a guest first (F5): ring events are made by a running driver.');
+  else if (session.standing === 'running')
+    void vscode.window.showInformationMessage('The guest is running: pause it first.');
+  else if (session.standing === 'stopped') return session;
+  return undefined;
+}
+
+/** Tree nodes arrive as plain objects. */
+function fieldOf(node: unknown, name: string): unknown {
+  return typeof node === 'object' && node !== null && name in node
+    ? (node as Readonly<Record<string, unknown>>)[name]
+    : undefined;
+}
+function violationOf(node: unknown): ViolationReport | undefined {
+  return fieldOf(node, 'violation') as ViolationReport | undefined;
+}
+function ruleOf(node: unknown): string | undefined {
+  const rule = fieldOf(node, 'rule') ?? fieldOf(node, 'violation');
+  const id = fieldOf(rule, 'id') ?? fieldOf(rule, 'rule');
+  return typeof id === 'string' ? id : undefined;
+}
+function muteOf(node: unknown): { rule: string; device: string } | undefined {
+  return fieldOf(node, 'mute') as { rule: string; device: string } | undefined;
+}
+
+async function pickRule(rules: readonly RuleSummary[]): Promise<string | undefined> {
+  const pick = await vscode.window.showQuickPick(
+    rules.map((rule) => ({
+      label: rule.title,
+      description: rule.id,
+      detail: `virtio 1.4, ${rule.section}`,
+      id: rule.id,
+    })),
+    { placeHolder: 'Which rule shall be explained?', matchOnDescription: true },
+  );
+  return pick?.id;
+}
+
+/** Sixteen bytes a line, with their printable characters. */
+function hexDump(start: bigint, bytes: Uint8Array): string {
+  const lines: string[] = [];
+  for (let at = 0; at < bytes.length; at += 16) {
+    const row = bytes.subarray(at, at + 16);
+    const hex = Array.from(row, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
+    const text = Array.from(row, (byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : '.')).join('');
+    lines.push(`${(start + BigInt(at)).toString(16).padStart(16, '0')}  ${hex.padEnd(47)}  ${text}`);
+  }
+  return `${lines.join('\n')}\n`;
+}

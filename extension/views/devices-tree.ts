@@ -1,0 +1,133 @@
+// The guest's devices as a native tree: status, queues, violations. Drawn from the same pictures as the inspector.
+import * as vscode from 'vscode';
+import type { ViolationReport } from '../debug/target';
+import { levelWord } from '../debug/violation-text';
+import type { Sessions, ViewedSession } from './sessions';
+
+type Node =
+  | { readonly kind: 'device'; readonly session: ViewedSession; readonly name: string; readonly type: string }
+  | {
+      readonly kind: 'fact';
+      readonly label: string;
+      readonly description: string;
+      readonly tooltip?: string;
+      readonly icon: string;
+    }
+  | { readonly kind: 'violation'; readonly violation: ViolationReport };
+
+/** While the guest runs, the tree is refreshed this often at most. */
+const refreshMilliseconds = 500;
+
+export class DevicesTree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
+  private readonly change = new vscode.EventEmitter<void>();
+  readonly onDidChangeTreeData = this.change.event;
+  private readonly subscriptions: vscode.Disposable[];
+  private timer: NodeJS.Timeout | undefined;
+  private readonly view: vscode.TreeView<Node>;
+
+  constructor(private readonly sessions: Sessions) {
+    this.view = vscode.window.createTreeView('ringside.devices', { treeDataProvider: this });
+    this.subscriptions = [
+      this.view,
+      sessions.onChange(() => this.refreshSoon(0)),
+      sessions.onViolation(() => this.refreshSoon(refreshMilliseconds)),
+      vscode.debug.onDidChangeActiveDebugSession(() => this.refreshSoon(0)),
+      this.view.onDidChangeVisibility(() => this.refreshSoon(0)),
+    ];
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+    for (const subscription of this.subscriptions) subscription.dispose();
+    this.change.dispose();
+  }
+
+  getTreeItem(node: Node): vscode.TreeItem {
+    switch (node.kind) {
+      case 'device': {
+        const item = new vscode.TreeItem(node.name, vscode.TreeItemCollapsibleState.Expanded);
+        const count = violationsOf(node.session, node.name).length;
+        item.id = `${node.session.id}/${node.name}`;
+        item.description =
+          count === 0 ? node.type : `${node.type} · ${count} ${count === 1 ? 'violation' : 'violations'}`;
+        item.iconPath = new vscode.ThemeIcon(
+          { block: 'database', console: 'terminal', entropy: 'symbol-numeric' }[node.type] ?? 'circuit-board',
+        );
+        item.command = { command: 'ringside.openInspector', title: 'Open Inspector', arguments: [node.name] };
+        item.tooltip = `Show ${node.name} in the inspector`;
+        return item;
+      }
+      case 'fact': {
+        const item = new vscode.TreeItem(node.label);
+        item.description = node.description;
+        item.iconPath = new vscode.ThemeIcon(node.icon);
+        item.tooltip = node.tooltip ?? `${node.label}: ${node.description}`;
+        return item;
+      }
+      case 'violation': {
+        const { violation } = node;
+        const item = new vscode.TreeItem(violation.title);
+        const where =
+          violation.source === undefined
+            ? violation.function
+            : `${violation.source.file.split('/').at(-1) ?? ''}:${violation.source.line}`;
+        item.description = `${where}${violation.count > 1 ? ` · ${violation.count}×` : ''}`;
+        item.iconPath = new vscode.ThemeIcon(
+          violation.level === 'must' ? 'error' : 'warning',
+          new vscode.ThemeColor(violation.level === 'must' ? 'list.errorForeground' : 'list.warningForeground'),
+        );
+        item.tooltip = `${levelWord[violation.level]} · virtio 1.4, ${violation.section}\n${violation.message}`;
+        item.contextValue = 'violation';
+        if (violation.source !== undefined)
+          item.command = {
+            command: 'ringside.goToSource',
+            title: 'Go to Source',
+            arguments: [violation.source.file, violation.source.line],
+          };
+        return item;
+      }
+    }
+  }
+
+  async getChildren(node?: Node): Promise<Node[]> {
+    const session = this.sessions.current;
+    if (session === undefined) return [];
+    if (node === undefined) return session.devices.map(({ name, type }) => ({ kind: 'device', session, name, type }));
+    if (node.kind !== 'device') return [];
+    const found = violationsOf(session, node.name).map((violation): Node => ({ kind: 'violation', violation }));
+    if (session.standing === 'ended') return found;
+    try {
+      const { device } = await session.target.inspect({ device: node.name });
+      if (device === null) return found;
+      const facts = device.queues.map((queue): Node => ({
+        kind: 'fact',
+        label: `${queue.name} ${queue.index}`,
+        description: queue.ready ? `${queue.size} entries · ${queue.caption}` : 'not ready',
+        icon: queue.ready ? 'list-ordered' : 'circle-slash',
+      }));
+      return [
+        { kind: 'fact', label: 'Status', description: device.handshake.status, icon: 'pulse' },
+        ...facts,
+        ...found,
+      ];
+    } catch {
+      // The session ended while the tree was being drawn; what is known is what was found.
+      return found;
+    }
+  }
+
+  private refreshSoon(milliseconds: number): void {
+    if (!this.view.visible) return;
+    if (this.timer !== undefined && milliseconds > 0) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.change.fire();
+      if (this.sessions.current?.standing === 'running') this.refreshSoon(refreshMilliseconds);
+    }, milliseconds);
+  }
+}
+
+function violationsOf(session: ViewedSession, device: string): ViolationReport[] {
+  return [...session.violations.values()].filter((violation) => violation.device === device);
+}
