@@ -156,3 +156,10 @@ export function configuration(changes: Partial<MachineConfiguration> = {}): Mach
     ...changes,
   };
 }
+
+/** A configuration that only a complete bios can start. */
+export function withoutGuest(changes: Partial<MachineConfiguration>): MachineConfiguration {
+  const alone: { -readonly [K in keyof MachineConfiguration]: MachineConfiguration[K] } = configuration(changes);
+  delete alone.guest;
+  return alone;
+}

@@ -5,7 +5,7 @@ import { defaultBios, planBoot } from '../../../emulator/board/boot';
 import { createBoard } from '../../../emulator/board/board';
 import { readDeviceTree } from '../../../emulator/board/flattened-device-tree';
 import { LoadError } from '../../../emulator/board/loaders/load-error';
-import { asCpu, bench, configuration, IdleCpu, memoryOf } from './bench';
+import { asCpu, bench, configuration, IdleCpu, memoryOf, withoutGuest } from './bench';
 import { elfFile } from './loaders/elf-file';
 
 const mebibyte = 1 << 20;
@@ -66,7 +66,7 @@ test('without the builtin firmware every hart starts, with it the first one', ()
 test('firmware learns through the dynamic information where the kernel begins', () => {
   const rom = (plan: { readonly resetRom: Uint8Array }): bigint => Buffer.from(plan.resetRom).readBigUInt64LE(0x38);
   assert.equal(rom(planBoot(configuration({ bios: firmware, guest: elfAt(0x8040_0000n) }))), 0x8040_0000n);
-  const { guest: _none, ...alone } = configuration({ bios: firmware });
+  const alone = withoutGuest({ bios: firmware });
   assert.equal(rom(planBoot(alone)), 0n);
 });
 
@@ -128,10 +128,10 @@ for (const [why, changes, attribute, said] of refused) {
 
 test('no guest is only possible with a complete bios', () => {
   for (const kind of ['none', 'builtin'] as const) {
-    const { guest: _none, ...alone } = configuration({ bios: { kind } });
+    const alone = withoutGuest({ bios: { kind } });
     assert.throws(() => planBoot(alone), /no guest is given: set program or kernel/);
   }
-  const { guest: _none, ...alone } = configuration({ bios: firmware, initrd });
+  const alone = withoutGuest({ bios: firmware, initrd });
   assert.throws(() => planBoot(alone), /set kernel too/);
 });
 

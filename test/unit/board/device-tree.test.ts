@@ -106,9 +106,12 @@ const plain = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record(mo
 
 const nodes = (depth: number): fc.Arbitrary<DeviceTreeNode> =>
   plain<DeviceTreeNode>({
-    name: fc.string({ unit: fc.constantFrom(...'abc@0,-é'), maxLength: 12 }),
+    name: fc.string({ unit: fc.constantFrom(...Array.from('abc@0,-é')), maxLength: 12 }),
     properties: fc.array(
-      plain({ name: fc.string({ unit: fc.constantFrom(...'pq,#'), minLength: 1 }), value: fc.uint8Array() }),
+      plain({
+        name: fc.string({ unit: fc.constantFrom(...Array.from('pq,#')), minLength: 1 }),
+        value: fc.uint8Array(),
+      }),
       { maxLength: 4 },
     ),
     children: depth === 0 ? fc.constant([]) : fc.array(nodes(depth - 1), { maxLength: 3 }),
