@@ -13,14 +13,23 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        project: ['emulator/tsconfig.json', 'extension/tsconfig.json', 'webview/tsconfig.json', 'webview/model/tsconfig.json', 'test/tsconfig.json'],
+        project: [
+          'emulator/tsconfig.json',
+          'extension/tsconfig.json',
+          'webview/tsconfig.json',
+          'webview/model/tsconfig.json',
+          'test/tsconfig.json',
+        ],
         tsconfigRootDir: import.meta.dirname,
       },
     },
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
-      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true, ignoreVoidOperator: true }],
+      '@typescript-eslint/no-confusing-void-expression': [
+        'error',
+        { ignoreArrowShorthand: true, ignoreVoidOperator: true },
+      ],
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/no-non-null-assertion': 'error',
@@ -31,14 +40,34 @@ export default tseslint.config(
       eqeqeq: 'error',
     },
   },
-  wall(['emulator/**/*.ts'], [['^(vscode|node:|fs$|path$|os$|worker_threads$)', 'the emulator runs anywhere: no VS Code, no Node'], ['(extension|webview)/', 'the emulator knows nothing above it']]),
+  wall(
+    ['emulator/**/*.ts'],
+    [
+      ['^(vscode|node:|fs$|path$|os$|worker_threads$)', 'the emulator runs anywhere: no VS Code, no Node'],
+      ['(extension|webview)/', 'the emulator knows nothing above it'],
+    ],
+  ),
   wall(['webview/**/*.ts'], [['(^|/)(emulator|extension)/', 'the webview sees view models only']]),
   wall(['webview/model/**/*.ts'], [['^(lit|@vscode)', 'view models are plain data']]),
-  wall(['extension/debug/**/*.ts'], [['(^|/)(views|webview)/', 'the debug adapter knows nothing of views'], ['^vscode$', 'the debug adapter runs without VS Code']]),
-  wall(['extension/symbols/**/*.ts', 'extension/worker/**/*.ts', 'extension/cli/**/*.ts'], [['^vscode$', 'runs without VS Code']]),
+  wall(
+    ['extension/debug/**/*.ts'],
+    [
+      ['(^|/)(views|webview)/', 'the debug adapter knows nothing of views'],
+      ['^vscode$', 'the debug adapter runs without VS Code'],
+    ],
+  ),
+  wall(
+    ['extension/symbols/**/*.ts', 'extension/worker/**/*.ts', 'extension/cli/**/*.ts'],
+    [['^vscode$', 'runs without VS Code']],
+  ),
   {
     files: ['test/**/*.ts'],
-    rules: { '@typescript-eslint/no-floating-promises': 'off', 'no-console': 'off', '@typescript-eslint/no-non-null-assertion': 'off', '@typescript-eslint/no-unnecessary-condition': 'off' },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'off',
+      'no-console': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/no-unnecessary-condition': 'off',
+    },
   },
   { files: ['extension/cli/**/*.ts'], rules: { 'no-console': 'off' } },
 );

@@ -25,7 +25,9 @@ let passed = 0;
 let failed = 0;
 fs.mkdirSync('out', { recursive: true });
 for (const suite of suites) {
-  const files = list(path.join('test', suite)).filter((file) => /\.test\.(ts|mjs)$/.test(file)).sort();
+  const files = list(path.join('test', suite))
+    .filter((file) => /\.test\.(ts|mjs)$/.test(file))
+    .sort();
   if (files.length === 0) throw new Error(`suite ${suite} has no tests`);
   const tap = path.join('out', `${suite}.tap`);
   // One workbench at a time; guests and units share the cores.
@@ -33,17 +35,30 @@ for (const suite of suites) {
   const began = Date.now();
   const result = spawnSync(
     process.execPath,
-    ['--import', 'tsx', '--test', `--test-concurrency=${concurrency}`, '--test-reporter=dot', '--test-reporter-destination=stdout', '--test-reporter=tap', `--test-reporter-destination=${tap}`, ...files],
+    [
+      '--import',
+      'tsx',
+      '--test',
+      `--test-concurrency=${concurrency}`,
+      '--test-reporter=dot',
+      '--test-reporter-destination=stdout',
+      '--test-reporter=tap',
+      `--test-reporter-destination=${tap}`,
+      ...files,
+    ],
     { stdio: 'inherit' },
   );
   const report = fs.readFileSync(tap, 'utf8');
   const count = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(report)?.[1] ?? Number.NaN);
   const bad = count('fail') + count('cancelled') + count('skipped') + count('todo');
-  if (!Number.isInteger(count('pass')) || !Number.isInteger(bad)) throw new Error(`suite ${suite} died before its end (status ${result.status})`);
+  if (!Number.isInteger(count('pass')) || !Number.isInteger(bad))
+    throw new Error(`suite ${suite} died before its end (status ${result.status})`);
   passed += count('pass');
   failed += bad;
   if (bad === 0 && result.status !== 0) failed++;
-  process.stdout.write(`\n${suite}: ${count('pass')} passed, ${bad} failed, ${Math.round((Date.now() - began) / 1000)} s\n`);
+  process.stdout.write(
+    `\n${suite}: ${count('pass')} passed, ${bad} failed, ${Math.round((Date.now() - began) / 1000)} s\n`,
+  );
   if (bad > 0) process.stdout.write(failures(report));
 }
 process.stdout.write(`${passed} passed, ${failed} failed\n`);

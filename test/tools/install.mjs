@@ -17,7 +17,13 @@ export const packages = {
     gcc: '/usr/bin/gcc',
   },
   e2e: { chromium: '/usr/bin/chromium', 'fonts-dejavu-core': '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf' },
-  vscode: { 'g++': '/usr/bin/g++', make: '/usr/bin/make', python3: '/usr/bin/python3', 'pkg-config': '/usr/bin/pkg-config', 'libkrb5-dev': '/usr/include/gssapi/gssapi.h' },
+  vscode: {
+    'g++': '/usr/bin/g++',
+    make: '/usr/bin/make',
+    python3: '/usr/bin/python3',
+    'pkg-config': '/usr/bin/pkg-config',
+    'libkrb5-dev': '/usr/include/gssapi/gssapi.h',
+  },
 };
 
 const codeServer = '4.139.1';
@@ -26,18 +32,25 @@ export const cacheFolder = process.env.VSCODE_E2E_CACHE ?? path.join(os.homedir(
 const stamp = path.join(cacheFolder, `.ok-${codeServer}-${codeServerNode}`);
 
 function missing(group) {
-  return Object.entries(packages[group]).filter(([, file]) => !fs.existsSync(file)).map(([name]) => name);
+  return Object.entries(packages[group])
+    .filter(([, file]) => !fs.existsSync(file))
+    .map(([name]) => name);
 }
 
 export function installPackages(groups) {
   const wanted = groups.flatMap(missing);
   if (wanted.length === 0) return;
   if (process.getuid?.() !== 0 || !fs.existsSync('/usr/bin/apt-get'))
-    throw new Error(`missing Debian packages: ${wanted.join(' ')}. Install them (as root: apt-get install ${wanted.join(' ')}) and run again.`);
+    throw new Error(
+      `missing Debian packages: ${wanted.join(' ')}. Install them (as root: apt-get install ${wanted.join(' ')}) and run again.`,
+    );
   process.stderr.write(`installing ${wanted.join(' ')}\n`);
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   execFileSync('apt-get', ['update', '-qq'], { env: environment, stdio: ['ignore', 'ignore', 'inherit'] });
-  execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...wanted], { env: environment, stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...wanted], {
+    env: environment,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const still = groups.flatMap(missing);
   if (still.length > 0) throw new Error(`these Debian packages did not bring what the tests need: ${still.join(' ')}`);
 }
@@ -50,16 +63,24 @@ export function installCodeServer() {
   if (process.platform !== 'linux' || architecture === undefined)
     throw new Error(`the end-to-end suite needs Linux on x64 or arm64, found ${process.platform} ${process.arch}`);
   process.stderr.write('installing code-server (about two minutes, once)\n');
-  for (const old of ['node', 'node-pkg', 'code-server']) fs.rmSync(path.join(cacheFolder, old), { recursive: true, force: true });
+  for (const old of ['node', 'node-pkg', 'code-server'])
+    fs.rmSync(path.join(cacheFolder, old), { recursive: true, force: true });
   const nodeFolder = path.join(cacheFolder, 'node-pkg');
   const serverFolder = path.join(cacheFolder, 'code-server');
   fs.mkdirSync(nodeFolder, { recursive: true });
   fs.mkdirSync(serverFolder, { recursive: true });
   fs.writeFileSync(path.join(nodeFolder, 'package.json'), '{"private":true}');
-  fs.writeFileSync(path.join(serverFolder, 'package.json'), '{"private":true,"allowScripts":{"code-server":true,"argon2":true}}');
+  fs.writeFileSync(
+    path.join(serverFolder, 'package.json'),
+    '{"private":true,"allowScripts":{"code-server":true,"argon2":true}}',
+  );
   const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
   const clean = Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^npm_/i.test(key)));
-  run('npm', ['install', ...quiet, '--prefix', nodeFolder, '--ignore-scripts', `node-linux-${architecture}@${codeServerNode}`], clean);
+  run(
+    'npm',
+    ['install', ...quiet, '--prefix', nodeFolder, '--ignore-scripts', `node-linux-${architecture}@${codeServerNode}`],
+    clean,
+  );
   fs.symlinkSync(path.join('node-pkg', 'node_modules', `node-linux-${architecture}`), path.join(cacheFolder, 'node'));
   const environment = {
     ...clean,
@@ -74,5 +95,8 @@ export function installCodeServer() {
 
 function run(command, words, environment) {
   const result = spawnSync(command, words, { env: environment, encoding: 'utf8', maxBuffer: 1 << 26 });
-  if (result.status !== 0) throw new Error(`${command} ${words.join(' ')} ended with ${result.status}:\n${(result.stdout + result.stderr).slice(-4000)}`);
+  if (result.status !== 0)
+    throw new Error(
+      `${command} ${words.join(' ')} ended with ${result.status}:\n${(result.stdout + result.stderr).slice(-4000)}`,
+    );
 }
