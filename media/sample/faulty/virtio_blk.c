@@ -167,7 +167,7 @@ bool virtio_blk_start(void) {
     if (base == 0) {
         return false;
     }
-    uint64_t known = VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX | VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_MQ;
+    uint64_t known = VIRTIO_F_VERSION_1 | VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_MQ;
     bool usable = virtio_mmio_negotiate(base, known, &features) && features & VIRTIO_F_VERSION_1;
     if (usable) {
         virtqueue_initialise(&queue, base, REQUEST_QUEUE, features & VIRTIO_F_EVENT_IDX);
