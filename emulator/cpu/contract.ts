@@ -21,6 +21,11 @@ export interface CpuEnvironment {
   beforeWatched(access: WatchedAccess): 'proceed' | 'stop';
   /** After that access took effect. */
   afterWatched(access: WatchedAccess): void;
+  /**
+   * Sixteen bits of executable memory outside RAM (reset ROM, flash); -1 where nothing can be fetched, and without this method
+   * nowhere. Must not have effects.
+   */
+  fetch?(physicalAddress: number): number;
   /** The `time` CSR in ticks of the timebase. */
   time(): bigint;
   /**
@@ -58,8 +63,17 @@ export type RunExit =
   | { readonly kind: 'stop' }
   /** Every started hart waits in `wfi` and nothing is pending: time may be skipped. */
   | { readonly kind: 'idle' }
-  /** A trap whose handler cannot be fetched, so that the guest can only trap for ever; reported once per hart until reset. */
-  | { readonly kind: 'lost'; readonly hart: number; readonly pc: bigint; readonly cause: number; readonly tval: bigint };
+  /**
+   * A trap whose handler cannot be fetched, so that the guest can only trap for ever; reported once per hart until it is started
+   * again. pc, cause and tval are those of the first trap; the hart stands at the handler.
+   */
+  | {
+      readonly kind: 'lost';
+      readonly hart: number;
+      readonly pc: bigint;
+      readonly cause: number;
+      readonly tval: bigint;
+    };
 
 /** Page flags, one byte for each 4 KiB page of guest RAM. */
 export const pageFlag = { watchLoad: 1, watchStore: 2, dirty: 4, code: 8 } as const;
@@ -101,15 +115,21 @@ export interface Cpu {
   limitTo(step: number): void;
 
   setBreakpoints(pcs: readonly bigint[]): void;
-  /** Steps over a breakpoint under the hart's pc once. */
+  /** Steps once over a breakpoint under the pc of the hart that reported one last, or else of the hart whose turn it is. */
   passBreakpointOnce(): void;
   /** Sets or clears `watchLoad` / `watchStore` of one RAM page (page number relative to `ramBase`). */
   watch(page: number, flags: number): void;
   /** RAM was changed from outside the harts (DMA, loader, debugger): marks pages dirty, drops decoded code and reservations. */
   noteOutsideWrite(physicalAddress: number, lengthBytes: number): void;
+  /** Clears all dirty flags, so that the next store to each page sets its flag again. */
+  clearDirty(): void;
 
   setInterrupt(hart: number, name: InterruptName, level: boolean): void;
-  /** Starts a hart at `pc` in the given mode (reset vector, SBI HSM); `stopHart` halts it. */
+  /**
+   * Starts a hart at `pc`; `stopHart` halts it. In M-mode this is a reset of the whole hart. In S or U (SBI HSM) the integer registers,
+   * `satp` and the interrupt enables of mstatus are cleared, what M-mode configured stays, and memory is opened to the lower modes
+   * where no PMP entry is configured.
+   */
   startHart(hart: number, pc: bigint, mode: PrivilegeMode): void;
   stopHart(hart: number): void;
   hartState(hart: number): 'running' | 'waiting' | 'stopped';

@@ -4,7 +4,8 @@ import test from 'node:test';
 import { declareFloatFunctions, type FloatOperation } from '../../../emulator/cpu/float/index';
 import { ModuleWriter } from '../../../emulator/wasm/module';
 import { reference } from '../../reference/float';
-import { cornerOperands, operandsOf, randomOperand, seededRandom } from '../../reference/float-operands';
+import { cornerOperands, operandsOf, randomOperand } from '../../reference/float-operands';
+import { seededRandom } from '../../reference/random';
 
 type Callable = (flagsAddress: number, mode: number, ...operands: bigint[]) => bigint;
 const isCallable = (value: unknown): value is Callable => typeof value === 'function';

@@ -1,0 +1,36 @@
+// What a CSR row says, and what its accesses may use of the processor.
+import type { HartState } from '../hart-state';
+import type { CellName } from '../layout';
+
+export interface CsrHart {
+  readonly state: HartState;
+  /** Instructions this hart attempted so far; without the one that executes. */
+  attempted(): bigint;
+  /** The `time` CSR. */
+  time(): bigint;
+  /** Translations may no longer hold. */
+  flush(): void;
+  /** mstatus changed. */
+  statusChanged(): void;
+}
+
+export interface CsrRow {
+  readonly name: string;
+  readonly number: number;
+  /** A CSR that is a cell: generated code serves it from this description. */
+  readonly direct?: {
+    readonly cell: CellName;
+    readonly readMask: bigint;
+    readonly writeMask: bigint;
+    readonly effect: 'none' | 'interrupts' | 'status';
+    /** A cell whose bits select which bits exist for this CSR. */
+    readonly maskCell?: CellName;
+  };
+  /** Whether the hart's mode may access it now, beyond what the number says. */
+  permits?(hart: CsrHart): boolean;
+  read(hart: CsrHart): bigint;
+  /** What a write makes of the value; absent where writes are ignored. Legalisation is the row's. */
+  write?(hart: CsrHart, value: bigint): void;
+  /** The value that `csrrs` and `csrrc` modify, where it differs from what is read. */
+  modifies?(hart: CsrHart): bigint;
+}

@@ -1,0 +1,188 @@
+// The CSR table: name, number, what a read shows and what a write may change. [RISC-V priv. 2.2, 3.1, 10.1; RISC-V unpriv. 20.2]
+// The order of fields is the number's. Where a field is WARL, an illegal value leaves it as it was.
+import type { CellName } from '../layout';
+import { mstatus, privilege } from '../system/status';
+import { counterRows } from './counters';
+import { protectionRows } from './protection';
+import type { CsrHart, CsrRow } from './row';
+
+const all = (1n << 64n) - 1n;
+
+/** A CSR that is nothing but a cell. */
+function cellRow(
+  name: string,
+  number: number,
+  cell: CellName,
+  masks: { readonly read?: bigint; readonly write?: bigint; readonly by?: CellName } = {},
+  effect: 'none' | 'interrupts' | 'status' = 'none',
+): CsrRow {
+  const readMask = masks.read ?? all;
+  const writeMask = masks.write ?? all;
+  const { by } = masks;
+  const existing = (hart: CsrHart): bigint => (by === undefined ? all : hart.state.get(by));
+  return {
+    name,
+    number,
+    direct: { cell, readMask, writeMask, effect, ...(by === undefined ? {} : { maskCell: by }) },
+    read: (hart) => hart.state.get(cell) & readMask & existing(hart),
+    write: (hart, value) => {
+      const writable = writeMask & existing(hart);
+      const old = hart.state.get(cell);
+      let next = (old & ~writable) | (value & writable);
+      if (effect === 'status' && (next & mstatus.MPP) === 2n << 11n) next = (next & ~mstatus.MPP) | (old & mstatus.MPP);
+      hart.state.set(cell, next);
+      if (effect === 'status') hart.statusChanged();
+    },
+  };
+}
+
+function constantRow(name: string, number: number, read: (hart: CsrHart) => bigint): CsrRow {
+  return { name, number, read };
+}
+
+const sstatusFields = mstatus.SIE | mstatus.SPIE | mstatus.SPP | mstatus.FS | mstatus.SUM | mstatus.MXR;
+const mstatusFields =
+  sstatusFields | mstatus.MIE | mstatus.MPIE | mstatus.MPP | mstatus.MPRV | mstatus.TVM | mstatus.TW | mstatus.TSR;
+
+/** Interrupts of S-mode, which M-mode may delegate and software may make pending. */
+const supervisorInterrupts = 0x222n;
+const allInterrupts = 0xaaan;
+/** All exceptions that occur below M-mode: codes 0 to 9, 12, 13 and 15. */
+const delegableExceptions = 0xb3ffn;
+
+/** A reserved mode in the lowest two bits leaves the vector as it was. [RISC-V priv. 3.1.7] */
+function vectorRow(name: string, number: number, cell: 'mtvec' | 'stvec'): CsrRow {
+  return {
+    name,
+    number,
+    read: ({ state }) => state.get(cell),
+    write: ({ state }, value) => {
+      if ((value & 3n) < 2n) state.set(cell, value);
+    },
+  };
+}
+
+function pendingInterrupts({ state }: CsrHart): bigint {
+  return state.get('mip') | state.get('externalSupervisorInterrupt');
+}
+
+/** `csrrs` and `csrrc` leave out the external wire, lest they latch it. [RISC-V priv. 3.1.9] */
+const mip: CsrRow = {
+  name: 'mip',
+  number: 0x344,
+  read: pendingInterrupts,
+  modifies: ({ state }) => state.get('mip'),
+  write: ({ state }, value) =>
+    state.set('mip', (state.get('mip') & ~supervisorInterrupts) | (value & supervisorInterrupts)),
+};
+const sip: CsrRow = {
+  name: 'sip',
+  number: 0x144,
+  read: (hart) => pendingInterrupts(hart) & hart.state.get('mideleg'),
+  write: ({ state }, value) => {
+    const writable = 2n & state.get('mideleg');
+    state.set('mip', (state.get('mip') & ~writable) | (value & writable));
+  },
+};
+
+const satpModes = { bare: 0n, sv39: 8n, sv48: 9n } as const;
+const satp: CsrRow = {
+  name: 'satp',
+  number: 0x180,
+  permits: ({ state }) => !(state.getWord('mode') === privilege.S && (state.get('mstatus') & mstatus.TVM) !== 0n),
+  read: ({ state }) => state.get('satp'),
+  write: (hart, value) => {
+    const mode = value >> 60n;
+    if (mode !== satpModes.bare && mode !== satpModes.sv39 && mode !== satpModes.sv48) return;
+    if (value === hart.state.get('satp')) return;
+    hart.state.set('satp', value);
+    // Translations carry no address-space number.
+    hart.flush();
+  },
+};
+
+const floatOn = ({ state }: CsrHart): boolean => (state.get('mstatus') & mstatus.FS) !== 0n;
+function floatRow(
+  name: string,
+  number: number,
+  read: CsrRow['read'],
+  set: (hart: CsrHart, value: bigint) => void,
+): CsrRow {
+  return {
+    name,
+    number,
+    permits: floatOn,
+    read,
+    write: (hart, value) => {
+      set(hart, value);
+      hart.state.set('mstatus', hart.state.get('mstatus') | mstatus.FS);
+      hart.statusChanged();
+    },
+  };
+}
+const setFlags = ({ state }: CsrHart, value: bigint): void => state.set('fflags', value & 0x1fn);
+const setRounding = ({ state }: CsrHart, value: bigint): void => state.set('frm', value & 7n);
+
+/** RV64 with I, M, A, F, D, C and the modes S and U; it cannot be changed. */
+const misa =
+  (2n << 62n) | [...'IMAFDCSU'].reduce((bits, letter) => bits | (1n << BigInt(letter.charCodeAt(0) - 65)), 0n);
+
+const zero = (): bigint => 0n;
+
+export const csrRows: readonly CsrRow[] = [
+  floatRow('fflags', 0x001, ({ state }) => state.get('fflags') & 0x1fn, setFlags),
+  floatRow('frm', 0x002, ({ state }) => state.get('frm'), setRounding),
+  floatRow(
+    'fcsr',
+    0x003,
+    ({ state }) => (state.get('frm') << 5n) | (state.get('fflags') & 0x1fn),
+    (hart, value) => {
+      setFlags(hart, value);
+      setRounding(hart, value >> 5n);
+    },
+  ),
+
+  cellRow(
+    'sstatus',
+    0x100,
+    'mstatus',
+    { read: sstatusFields | mstatus.UXL | mstatus.SD, write: sstatusFields },
+    'status',
+  ),
+  cellRow('sie', 0x104, 'mie', { by: 'mideleg', write: supervisorInterrupts }, 'interrupts'),
+  vectorRow('stvec', 0x105, 'stvec'),
+  cellRow('scounteren', 0x106, 'scounteren', { write: 0xffff_ffffn }),
+  cellRow('senvcfg', 0x10a, 'senvcfg', { write: 1n }),
+  cellRow('sscratch', 0x140, 'sscratch'),
+  cellRow('sepc', 0x141, 'sepc', { write: all & ~1n }),
+  cellRow('scause', 0x142, 'scause'),
+  cellRow('stval', 0x143, 'stval'),
+  sip,
+  satp,
+
+  constantRow('mvendorid', 0xf11, zero),
+  constantRow('marchid', 0xf12, zero),
+  constantRow('mimpid', 0xf13, zero),
+  constantRow('mhartid', 0xf14, ({ state }) => BigInt(state.index)),
+  constantRow('mconfigptr', 0xf15, zero),
+  cellRow('mstatus', 0x300, 'mstatus', { write: mstatusFields }, 'status'),
+  { ...constantRow('misa', 0x301, () => misa) },
+  cellRow('medeleg', 0x302, 'medeleg', { write: delegableExceptions }),
+  cellRow('mideleg', 0x303, 'mideleg', { write: supervisorInterrupts }, 'interrupts'),
+  cellRow('mie', 0x304, 'mie', { write: allInterrupts }, 'interrupts'),
+  vectorRow('mtvec', 0x305, 'mtvec'),
+  cellRow('mcounteren', 0x306, 'mcounteren', { write: 0xffff_ffffn }),
+  cellRow('menvcfg', 0x30a, 'menvcfg', { write: 1n }),
+  cellRow('mscratch', 0x340, 'mscratch'),
+  cellRow('mepc', 0x341, 'mepc', { write: all & ~1n }),
+  cellRow('mcause', 0x342, 'mcause'),
+  cellRow('mtval', 0x343, 'mtval'),
+  mip,
+  ...protectionRows,
+  // No trigger exists: every selection reads as one of type 0. [RISC-V debug 5.2]
+  ...['tselect', 'tdata1', 'tdata2', 'tdata3'].map((name, index) => constantRow(name, 0x7a0 + index, zero)),
+  ...counterRows,
+];
+
+/** mstatus after reset: the widths of S and U are fixed at 64 bits. */
+export const resetStatus = mstatus.UXL | mstatus.SXL;

@@ -1,0 +1,49 @@
+// Puts the processor's WebAssembly module together: imports, system code, floating point, interpreter.
+import { defineFunction, op } from '../wasm/code';
+import { ModuleWriter } from '../wasm/module';
+import { declareFloatFunctions } from './float';
+import { declareExecute } from './interpreter/execute';
+import type { MemoryLayout } from './layout';
+import { declareAccesses, declareInvalidateCode } from './system/access';
+import type { SystemContext } from './system/context';
+import { declareCsrAccess } from './system/direct';
+import { declareFence } from './system/fence';
+import { declareFetch } from './system/fetch';
+import { declareImports, importModule } from './system/imports';
+import { declareProtection } from './system/protection';
+import { declareTranslation } from './system/translate';
+import { declareTraps } from './system/trap';
+
+export const wasmPageBytes = 0x10000;
+
+/** The module for one memory layout. */
+export function buildModule(layout: MemoryLayout, shared: boolean): Uint8Array {
+  const module = new ModuleWriter();
+  const pages = layout.totalBytes / wasmPageBytes;
+  module.importMemory(importModule, 'memory', pages, pages, shared);
+  const imports = declareImports(module);
+  const context: SystemContext = { module, layout, imports };
+  const protect = declareProtection(context);
+  const invalidateCode = declareInvalidateCode(context);
+  const translation = declareTranslation(context, protect, invalidateCode);
+  const traps = declareTraps(context, translation.flush);
+  const access = declareAccesses(context, translation.translate, traps.raise, invalidateCode);
+  const fetch = declareFetch(context, translation.translate, traps.raise);
+  const csr = declareCsrAccess(context, traps.statusChanged);
+  const fence = declareFence(context);
+  const multiplyHigh = declareMultiplyHigh(module);
+  const float = declareFloatFunctions(module);
+  declareExecute(module, { imports, translation, traps, access, fetch, csr, fence, multiplyHigh, float });
+  return module.finish();
+}
+
+/** (a, b) -> the upper 64 bits of the unsigned 128-bit product, from four 32-bit products. */
+function declareMultiplyHigh(module: ModuleWriter): number {
+  return defineFunction(module, ['i64', 'i64'], ['i64'], (c, a, b) => {
+    const low = (value: Parameters<typeof op>[1]) => op('i64.and', value, 0xffff_ffffn);
+    const high = (value: Parameters<typeof op>[1]) => op('i64.shr_u', value, 32n);
+    const middle = c.keep(op('i64.add', op('i64.mul', high(a), low(b)), high(op('i64.mul', low(a), low(b)))));
+    const other = c.keep(op('i64.add', op('i64.mul', low(a), high(b)), low(middle)));
+    c.result(op('i64.add', op('i64.add', op('i64.mul', high(a), high(b)), high(middle)), high(other)));
+  });
+}
