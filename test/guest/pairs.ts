@@ -29,7 +29,6 @@ export const driverPairs: readonly DriverPair[] = [
   { name: 'descriptor-stored-while-owned', rule: '', function: 'read_sector' },
   { name: 'available-index-decremented', rule: '', function: 'change_of_mind' },
   { name: 'available-flags-with-event-index', rule: '', function: 'read_sector' },
-  { name: 'available-barrier-missing', rule: '', function: 'read_sector' },
   { name: 'indirect-not-negotiated', rule: '', function: 'read_sector' },
   { name: 'indirect-and-next', rule: '', function: 'read_sector' },
   { name: 'readable-after-writable', rule: '', function: 'read_sector' },

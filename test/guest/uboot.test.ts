@@ -27,7 +27,7 @@ const checksum = crc32(kernel).toString(16).padStart(8, '0');
 function answers(console: string): string {
   return console
     .slice(console.indexOf('=> '))
-    .replace(/ in \d+ ms \([^)]*\)/g, '')
+    .replace(/ in \d+ ms( \([^)]*\))?/g, '')
     .replace(/^Device 0: .*$/m, 'Device 0');
 }
 

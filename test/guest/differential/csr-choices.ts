@@ -8,17 +8,19 @@ export interface CsrChoice {
   /**
    * `any`: every value may be written. `masked`: only these bits. `restored`: written, read back and put back at once, because the
    * harness depends on it. `read`: read only. `hidden`: read, and the value thrown away, because it differs between machines.
+   * `space`: satp, of which only the address space may change. `region`: a protected region in the window.
    */
-  readonly use: 'any' | 'masked' | 'restored' | 'read' | 'hidden';
+  readonly use: 'any' | 'masked' | 'restored' | 'read' | 'hidden' | 'space' | 'region';
   /** For `masked` and `restored`: the bits that may be set. */
   readonly bits?: bigint;
+  /** For `masked`: bits that stay set. */
+  readonly kept?: bigint;
 }
 
 const all = -1n;
 const statusBits =
   status.SIE | status.SPIE | status.SPP | status.FS | status.SUM | status.MXR; // prettier-ignore
 const machineStatusBits = statusBits | status.MIE | status.MPIE | status.MPRV | status.TVM | status.TW | status.TSR;
-const addressBits = (1n << 54n) - 1n;
 
 export const csrChoices: readonly CsrChoice[] = [
   { name: 'fflags', number: 0x001, use: 'any' },
@@ -37,7 +39,7 @@ export const csrChoices: readonly CsrChoice[] = [
   { name: 'scause', number: 0x142, use: 'any' },
   { name: 'stval', number: 0x143, use: 'any' },
   { name: 'sip', number: 0x144, use: 'masked', bits: supervisorInterrupts },
-  { name: 'satp', number: 0x180, use: 'read' },
+  { name: 'satp', number: 0x180, use: 'space' },
   { name: 'mvendorid', number: 0xf11, use: 'hidden' },
   { name: 'marchid', number: 0xf12, use: 'hidden' },
   { name: 'mimpid', number: 0xf13, use: 'hidden' },
@@ -56,11 +58,11 @@ export const csrChoices: readonly CsrChoice[] = [
   { name: 'mcause', number: 0x342, use: 'any' },
   { name: 'mtval', number: 0x343, use: 'any' },
   { name: 'mip', number: 0x344, use: 'masked', bits: supervisorInterrupts },
-  { name: 'pmpcfg0', number: 0x3a0, use: 'masked', bits: 0x1d1d_1d1d_1d1d_1d1dn },
+  { name: 'pmpcfg0', number: 0x3a0, use: 'masked', bits: 0x1d1d15n, kept: 0x1f00_0000n },
   { name: 'pmpcfg2', number: 0x3a2, use: 'masked', bits: 0x1d1d_1d1d_1d1d_1d1dn },
-  { name: 'pmpaddr0', number: 0x3b0, use: 'masked', bits: addressBits },
-  { name: 'pmpaddr2', number: 0x3b2, use: 'masked', bits: addressBits },
-  { name: 'pmpaddr9', number: 0x3b9, use: 'masked', bits: addressBits },
+  { name: 'pmpaddr0', number: 0x3b0, use: 'region' },
+  { name: 'pmpaddr2', number: 0x3b2, use: 'region' },
+  { name: 'pmpaddr9', number: 0x3b9, use: 'region' },
   { name: 'mcycle', number: 0xb00, use: 'hidden' },
   { name: 'minstret', number: 0xb02, use: 'hidden' },
 ];

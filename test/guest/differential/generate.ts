@@ -1,10 +1,10 @@
 // Makes one random instruction sequence with the state it starts in. Encodings come from the processor's instruction table only.
-import { encodable, type EncodableInstruction, instructionNames } from '../../../emulator/cpu/decoder';
+import { decode, encodable, type EncodableInstruction, instructionNames } from '../../../emulator/cpu/decoder';
 import type { EncodedField } from '../../../emulator/cpu/instructions/format';
 import { type Random, seededRandom } from '../../reference/random';
 import { type Context, type Mode, randomContext, randomInteger, status } from './context';
 import { absentCsrs, type CsrChoice, csrChoices } from './csr-choices';
-import { codeBase, userAlias } from './layout';
+import { codeBase, scratch, userAlias } from './layout';
 
 export interface Sequence {
   /** Seed, index and attempt: what makes it again. */
@@ -22,10 +22,11 @@ export const codeStride = 134;
 const greatestCount = 20;
 const greatestBytes = codeStride - 4;
 
-export function generateSequence(seed: number, index: number, attempt: number): Sequence {
+/** `slot` is its place in the batch. */
+export function generateSequence(seed: number, index: number, attempt: number, slot: number): Sequence {
   const name = `${seed}:${index}:${attempt}`;
   const random = seededRandom(name);
-  const start = codeBase + index * codeStride;
+  const start = codeBase + slot * codeStride;
   const context = randomContext(random, (mode, mapped) => start + (mode === 'U' && mapped ? userAlias : 0));
   const code = new Builder(random, context, start).build();
   return { name, context, start, end: start + code.length - 4, code };
@@ -39,7 +40,11 @@ interface Item {
   target?: number;
   /** The item whose address counts as the jump's own. */
   origin?: number;
+  /** Only the item before may lead here: it holds what this one needs. */
+  inside?: boolean;
 }
+
+type Options = Pick<Item, 'target' | 'origin' | 'inside'>;
 
 /** Rows by what the generator must know about them. */
 type Kind = 'compute' | 'memory' | 'stack' | 'atomic' | 'branch' | 'jump' | 'special';
@@ -149,17 +154,13 @@ class Builder {
     return this.items.length + 1 + this.random.below(4);
   }
 
-  private push(
-    instruction: EncodableInstruction,
-    fixed: Fields = {},
-    jump: Pick<Item, 'target' | 'origin'> = {},
-  ): void {
+  private push(instruction: EncodableInstruction, fixed: Fields = {}, options: Options = {}): void {
     const fields: Fields = {};
     const nearby = ['memory', 'stack', 'atomic'].includes(kindOf(instruction));
     for (const field of instruction.fields) fields[field.name] = fixed[field.name] ?? this.value(field, nearby);
     // Reserved forms of compressed instructions cannot be encoded: another choice will do.
-    if (jump.target === undefined && !canEncode(instruction, fields)) return;
-    this.items.push({ instruction, fields, ...jump });
+    if (options.target === undefined && !canEncode(instruction, fields)) return;
+    this.items.push({ instruction, fields, ...options });
     if (fields['rd'] !== undefined) this.latest = fields['rd'];
   }
 
@@ -182,8 +183,8 @@ class Builder {
     const least = field.signed ? -(2 ** (field.bits - 1)) : 0;
     const most = field.signed ? 2 ** (field.bits - 1) - step : 2 ** field.bits - step;
     if (nearby && field.name !== 'aq' && field.name !== 'rl') {
-      const near = (random.below(129) - 64) * (random.once(3) ? 1 : 8);
-      return Math.floor(Math.max(least, Math.min(most, 64, Math.max(near, -64))) / step) * step;
+      const near = random.once(3) ? random.below(129) - 64 : (random.below(17) - 8) * 8;
+      return Math.floor(Math.max(least, Math.min(most, least < 0 ? near : Math.abs(near))) / step) * step;
     }
     const corners = [least, most, 0, step, field.signed ? -step : most - step];
     if (random.once(4)) return random.pick(corners);
@@ -242,11 +243,11 @@ class Builder {
     const first = this.items.length;
     this.push(required('auipc'), { rd: base, imm: 0 });
     if (form.name === 'jalr') {
-      this.push(form, { rs1: base }, { target: this.ahead(), origin: first });
+      this.push(form, { rs1: base }, { target: this.ahead(), origin: first, inside: true });
       return;
     }
-    this.push(required('addi'), { rd: base, rs1: base }, { target: this.ahead() + 1, origin: first });
-    this.push(form, { rs1: base });
+    this.push(required('addi'), { rd: base, rs1: base }, { target: this.ahead() + 1, origin: first, inside: true });
+    this.push(form, { rs1: base }, { inside: true });
   }
 
   private addReservation(): void {
@@ -307,10 +308,13 @@ class Builder {
       case 'masked': {
         const bits = choice.bits ?? 0n;
         if (form.endsWith('i')) {
+          if (choice.kept !== undefined) return;
           this.push(required(form), { csr, zimm: random.below(32) & Number(bits & 31n) });
           return;
         }
-        const register = this.constant(randomInteger(random) & bits);
+        const kept = choice.kept ?? 0n;
+        const value = randomInteger(random) & bits;
+        const register = this.constant(form === 'csrrc' ? value & ~kept : value | kept);
         if (register !== undefined) this.push(required(form), { csr, rs1: register });
         return;
       }
@@ -320,7 +324,7 @@ class Builder {
         const seen = this.destination();
         if (value === undefined || saved === 0 || saved === seen) return;
         this.push(required('csrrw'), { csr, rd: saved, rs1: value });
-        this.push(required('csrrw'), { csr, rd: seen, rs1: saved });
+        this.push(required('csrrw'), { csr, rd: seen, rs1: saved }, { inside: true });
         return;
       }
       case 'read':
@@ -329,7 +333,18 @@ class Builder {
       case 'hidden': {
         const seen = this.destination();
         this.push(required('csrrs'), { csr, rs1: 0, rd: seen });
-        this.push(required('addi'), { rd: seen, rs1: 0 });
+        this.push(required('addi'), { rd: seen, rs1: 0 }, { inside: true });
+        return;
+      }
+      case 'region': {
+        const words = scratch.window / 4 + random.below(scratch.windowBytes / 4);
+        const region = this.constant(BigInt(words | (2 ** random.below(6) - 1)));
+        if (region !== undefined) this.push(required('csrrw'), { csr, rs1: region });
+        return;
+      }
+      case 'space': {
+        const satp = this.constant(this.context.satp ^ (this.context.satp === 0n ? 0n : random.bits(16) << 44n));
+        if (satp !== undefined) this.push(required('csrrw'), { csr, rs1: satp });
       }
     }
   }
@@ -347,11 +362,13 @@ class Builder {
     if (traps || wakes) this.push(required('wfi'));
   }
 
+  /** A word that the instruction table does not know, or that the architecture keeps undefined. */
   private addUndefined(): void {
-    const word = this.random.pick([
-      0, 0x0000ffff, 0xffffffff, 0x0000_007f, 0x0000_700b, 0x8000, 0x9c41, 0x6101, 0x0000_4013, 0xc000_7053,
-    ]);
-    if (word !== 0x4013) this.items.push({ instruction: 'word', fields: { word } });
+    const { random } = this;
+    const undefinedWords = [0, 0xffff, 0xffffffff, 0x8000, 0x9c41, 0x6101];
+    const word = random.once(2) ? random.pick(undefinedWords) : Number(random.bits(32));
+    if (decode(word) !== undefined || (word & 0x1f) === 0x1f) return;
+    this.items.push({ instruction: 'word', fields: { word: (word & 3) === 3 ? word : word & 0xffff } });
   }
 
   private address(item: number): number {
@@ -359,8 +376,9 @@ class Builder {
   }
 
   private assemble(): Uint8Array {
-    // Long patterns at the end may not fit; jumps into what is cut off lead to the end.
-    while (this.address(this.items.length) - this.start > greatestBytes) this.items.pop();
+    // What does not fit is cut off, patterns as a whole; jumps into what is cut off lead to the end.
+    while (this.address(this.items.length) - this.start > greatestBytes || this.items.at(-1)?.inside === true)
+      this.items.pop();
     const last = this.items.length;
     this.items.push({ instruction: required('ecall'), fields: {} });
     const bytes = new Uint8Array(this.address(this.items.length) - this.start);
@@ -379,7 +397,9 @@ class Builder {
     if (instruction === 'word') return fields['word'] ?? 0;
     if (target === undefined) return instruction.encode(fields);
     const from = origin === undefined ? own : this.address(origin);
-    return instruction.encode({ ...fields, imm: this.address(Math.min(target, last)) - from });
+    let reached = Math.min(target, last);
+    while (this.items[reached]?.inside === true) reached++;
+    return instruction.encode({ ...fields, imm: this.address(reached) - from });
   }
 }
 

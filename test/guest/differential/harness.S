@@ -188,6 +188,10 @@ leave:
   sd t1, 0(t0)
   addi t0, t0, 8
   .endr
+  // A protected region that covers only a part of a word would stop M-mode too. [RISC-V priv. 3.7.1.3]
+  csrw pmpcfg0, zero
+  csrw pmpcfg2, zero
+  csrw pmpaddr9, zero
   li t0, 0x6000
   csrw mstatus, t0
   frcsr t0

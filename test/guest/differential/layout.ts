@@ -9,7 +9,7 @@ export const supervisorVectors = ramBase + 0x100;
 
 /** Words through which the host and the harness talk. */
 export const control = {
-  base: 0x8000_4000,
+  base: 0x8000_8000,
   /** Address of the record to start with, address behind the last one, and where results go. The harness counts them up. */
   record: 0,
   end: 8,
@@ -30,6 +30,8 @@ export const scratch = { firstPage: 0x8002_0000, window: 0x8002_0f00, windowByte
 export const recordsBase = 0x8010_0000;
 export const codeBase = 0x8120_0000;
 export const resultsBase = 0x8180_0000;
+/** QEMU puts the device tree somewhere behind this. */
+const deviceTreeBase = ramBase + (48 << 20);
 
 /** CSRs that are set before a sequence and dumped after it. `mepc` and `mstatus` are where the sequence starts. */
 export const stateCsrs = [
@@ -79,7 +81,7 @@ export const testFinisher = { address: 0x10_0000, pass: 0x5555 } as const;
 
 export const greatestBatch = Math.min(
   Math.floor((codeBase - recordsBase) / record.bytes),
-  Math.floor((ramBase + ramBytes - resultsBase) / result.bytes),
+  Math.floor((deviceTreeBase - resultsBase) / result.bytes),
 );
 
 /** `-D` switches that give the harness these constants. */

@@ -1,0 +1,115 @@
+// The differential test of the processor against QEMU, as a program and as a function for the short test:
+// npx tsx test/guest/differential/campaign.ts --count 100000 --seed 1 [--only INDEX] [--differences 5]
+import { parseArgs } from 'node:util';
+import { compareStates, describeDifference, type Difference } from './compare';
+import { generateSequence, type Sequence } from './generate';
+import { assembleHarness, placeHarness, placeSequence, readState } from './image';
+import { greatestBatch, ramBase, resultsBase, trapLimit } from './layout';
+import { OurMachine } from './ours';
+import { permittedDifferences } from './permitted';
+import { qemuVersion, runOnQemu } from './qemu';
+
+export interface CampaignOptions {
+  readonly count: number;
+  readonly seed: number;
+  /** Index of the first sequence. */
+  readonly first?: number;
+  readonly report?: (line: string) => void;
+  /** Stops after so many differences. */
+  readonly greatestDifferences?: number;
+}
+export interface CampaignResult {
+  readonly sequences: number;
+  /** Traps that both machines took. */
+  readonly traps: number;
+  /** Sequences that were made anew because they left their window or did not end. */
+  readonly replaced: number;
+  readonly differences: readonly Difference[];
+}
+
+const batchSize = Math.min(5000, greatestBatch);
+
+export function runCampaign(options: CampaignOptions): CampaignResult {
+  const { count, seed, first = 0, report = () => undefined, greatestDifferences = 5 } = options;
+  const harness = assembleHarness();
+  const filter = new OurMachine(harness, true);
+  const plain = new OurMachine(harness, false);
+  let [traps, replaced] = [0, 0];
+  const differences: Difference[] = [];
+  let done = 0;
+  while (done < count && differences.length < greatestDifferences) {
+    const size = Math.min(batchSize, count - done);
+    const fit = makeFit(filter, seed, first + done, size);
+    replaced += fit.replaced;
+
+    const image = new Uint8Array(resultsBase - ramBase);
+    placeHarness(image, harness, 0, size);
+    fit.sequences.forEach((sequence, index) => {
+      placeSequence(image, index, sequence);
+      plain.place(index, sequence);
+    });
+    const exit = plain.run(0, size);
+    if (exit.reason !== 'done') throw new Error(`unwatched, sequence ${exit.index} ends otherwise: ${exit.reason}`);
+    const qemu = runOnQemu(image);
+    for (const [index, sequence] of fit.sequences.entries()) {
+      const theirs = readState(qemu, index);
+      const ours = readState(plain.ram, index);
+      traps += Math.min(Number(theirs.get('traps') ?? 0n), trapLimit);
+      const difference =
+        compareStates(sequence, theirs, ours) ?? compareStates(sequence, readState(filter.ram, index), ours);
+      if (difference === undefined) continue;
+      differences.push(difference);
+      report(describeDifference(difference));
+      if (differences.length >= greatestDifferences) break;
+    }
+    done += size;
+    report(`${done} sequences, ${traps} traps, ${replaced} replaced, ${differences.length} differences`);
+  }
+  return { sequences: done, traps, replaced, differences };
+}
+
+/** Sequences that stay in their window and end, found by running them on our side with every page watched. */
+function makeFit(
+  machine: OurMachine,
+  seed: number,
+  first: number,
+  size: number,
+): { sequences: Sequence[]; replaced: number } {
+  const sequences = Array.from({ length: size }, (_, index) => generateSequence(seed, first + index, 0, index));
+  sequences.forEach((sequence, index) => machine.place(index, sequence));
+  let replaced = 0;
+  for (let from = 0; from < size;) {
+    const exit = machine.run(from, size);
+    if (exit.reason === 'done') break;
+    replaced++;
+    const attempt = Number(sequences[exit.index]?.name.split(':')[2] ?? 0) + 1;
+    if (attempt > 100) throw new Error(`sequence ${sequences[exit.index]?.name}: ${exit.reason}`);
+    const next = generateSequence(seed, first + exit.index, attempt, exit.index);
+    sequences[exit.index] = next;
+    machine.place(exit.index, next);
+    from = exit.index;
+  }
+  return { sequences, replaced };
+}
+
+if (require.main === module) {
+  const { values } = parseArgs({
+    options: {
+      count: { type: 'string', default: '100000' },
+      seed: { type: 'string', default: '1' },
+      only: { type: 'string' },
+      differences: { type: 'string', default: '5' },
+    },
+  });
+  const seed = Number(values.seed);
+  console.log(`seed ${seed}; ${qemuVersion()}`);
+  for (const { what, why } of permittedDifferences) console.log(`permitted: ${what}. ${why}`);
+  const result = runCampaign({
+    seed,
+    count: values.only === undefined ? Number(values.count) : 1,
+    first: values.only === undefined ? 0 : Number(values.only),
+    greatestDifferences: Number(values.differences),
+    report: (line) => console.log(line),
+  });
+  process.exitCode = result.differences.length === 0 ? 0 : 1;
+}

@@ -1,0 +1,107 @@
+// Guest RAM for a batch of sequences: harness, records, code. And the states that the harness leaves there.
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { buildGuest } from '../harness/compiler';
+import { codeStride, type Sequence } from './generate';
+import {
+  assemblerConstants,
+  codeBase,
+  control,
+  ramBase,
+  record,
+  recordsBase,
+  result,
+  resultsBase,
+  scratch,
+  stateCsrs,
+  tableEntries,
+  trapFields,
+  trapLimit,
+} from './layout';
+
+/** The harness as it lies at the start of RAM. */
+export function assembleHarness(): Uint8Array {
+  const elf = buildGuest({
+    name: 'differential',
+    sources: ['test/guest/differential/harness.S'],
+    flags: assemblerConstants(),
+  });
+  const raw = `${elf}.${process.pid}.bin`;
+  execFileSync('riscv64-linux-gnu-objcopy', ['-O', 'binary', elf, raw]);
+  const bytes = new Uint8Array(fs.readFileSync(raw));
+  fs.rmSync(raw);
+  if (bytes.length > control.base - ramBase)
+    throw new Error(`the harness has ${bytes.length} bytes and overlaps its data`);
+  return bytes;
+}
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** Writes the harness and tells it to run records `from` up to, not including, `to`. */
+export function placeHarness(ram: Uint8Array, harness: Uint8Array, from: number, to: number): void {
+  ram.set(harness);
+  const view = viewOf(ram);
+  const words = control.base - ramBase;
+  ram.fill(0, words, words + control.saved + 256);
+  view.setBigUint64(words + control.record, BigInt(recordsBase + from * record.bytes), true);
+  view.setBigUint64(words + control.end, BigInt(recordsBase + to * record.bytes), true);
+  view.setBigUint64(words + control.result, BigInt(resultsBase + from * result.bytes), true);
+}
+
+/** The index of the record the harness is at. */
+export function currentRecord(ram: Uint8Array): number {
+  const address = viewOf(ram).getBigUint64(control.base - ramBase + control.record, true);
+  return (Number(address) - recordsBase) / record.bytes;
+}
+
+export function placeSequence(ram: Uint8Array, index: number, sequence: Sequence): void {
+  const { context } = sequence;
+  const view = viewOf(ram);
+  const base = recordsBase - ramBase + index * record.bytes;
+  const words = (offset: number, values: readonly bigint[]): void =>
+    values.forEach((value, position) =>
+      view.setBigUint64(base + offset + position * 8, BigInt.asUintN(64, value), true),
+    );
+  words(record.x, context.x);
+  words(record.f, context.f);
+  words(
+    record.csrs,
+    stateCsrs.map((name) => context.csrs[name]),
+  );
+  words(record.fcsr, [context.fcsr, BigInt(sequence.start), BigInt(sequence.end)]);
+  words(record.entries, context.entries);
+  ram.set(context.scratch, base + record.scratch);
+  const code = codeBase - ramBase + index * codeStride;
+  ram.fill(0, code, code + codeStride);
+  ram.set(sequence.code, code);
+}
+
+/** Everything a sequence leaves: 64-bit values by name, in the order of comparison. */
+export type State = ReadonlyMap<string, bigint>;
+
+const tableNames = Object.entries(tableEntries).flatMap(([table, count]) =>
+  Array.from({ length: count }, (_, index) => `${table} entry ${index}`),
+);
+
+export function readState(ram: Uint8Array, index: number): State {
+  const view = viewOf(ram);
+  const base = resultsBase - ramBase + index * result.bytes;
+  const word = (offset: number): bigint => view.getBigUint64(base + offset, true);
+  const state = new Map<string, bigint>();
+  const traps = Number(word(result.trapCount));
+  for (let trap = 0; trap < Math.min(traps, trapLimit); trap++) {
+    trapFields.forEach((field, position) =>
+      state.set(`trap ${trap} ${field}`, word(result.traps + trap * result.trapBytes + position * 8)),
+    );
+  }
+  state.set('traps', BigInt(traps));
+  for (let register = 1; register < 32; register++) state.set(`x${register}`, word(result.x + register * 8));
+  for (let register = 0; register < 32; register++) state.set(`f${register}`, word(result.f + register * 8));
+  state.set('fcsr', word(result.fcsr));
+  stateCsrs.forEach((name, position) => state.set(name, word(result.csrs + position * 8)));
+  tableNames.forEach((name, position) => state.set(name, word(result.entries + position * 8)));
+  for (let offset = 0; offset < scratch.windowBytes; offset += 8) {
+    state.set(`memory 0x${(scratch.window + offset).toString(16)}`, word(result.scratch + offset));
+  }
+  return state;
+}

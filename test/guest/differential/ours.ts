@@ -1,0 +1,108 @@
+// Runs batches on the emulator's processor, alone with its RAM. The same run with every page watched finds sequences that leave their
+// scratch window or do not end: such ones are made anew, because on QEMU they could destroy the harness.
+import { createCpu } from '../../../emulator/cpu';
+import { type Cpu, type CpuEnvironment, pageFlag } from '../../../emulator/cpu/contract';
+import type { Sequence } from './generate';
+import { currentRecord, placeHarness, placeSequence } from './image';
+import { control, ramBase, ramBytes, scratch, testFinisher } from './layout';
+import { holeAddress } from './context';
+
+/** More than a sequence, its traps and the harness around it can need. */
+const stepsPerSequence = 60_000;
+
+export interface Exit {
+  /** `done`, or why the sequence that ran last is not fit for the test. */
+  readonly reason: 'done' | string;
+  readonly index: number;
+}
+
+class Environment implements CpuEnvironment {
+  cpu: Cpu | undefined;
+  finished = false;
+  unfit: string | undefined;
+
+  private note(reason: string): void {
+    this.unfit ??= reason;
+    this.cpu?.requestStop();
+  }
+  private outside(address: number, pc: bigint): 'fault' {
+    if (!isHarness(pc) && !isHole(address)) this.note(`an access to 0x${address.toString(16)}`);
+    return 'fault';
+  }
+  load: CpuEnvironment['load'] = (address, _size, by) => this.outside(address, by.pc);
+  store: CpuEnvironment['store'] = (address, _size, value, by) => {
+    if (!isHarness(by.pc)) return this.outside(address, by.pc);
+    if (address === testFinisher.address && value === BigInt(testFinisher.pass)) {
+      this.finished = true;
+      this.cpu?.requestStop();
+    }
+    return 'done';
+  };
+  beforeWatched: CpuEnvironment['beforeWatched'] = ({ physicalAddress, size, pc }) => {
+    const inside = physicalAddress >= scratch.window && physicalAddress + size <= scratch.window + scratch.windowBytes;
+    if (inside || isHarness(pc)) return 'proceed';
+    this.note(`an access to 0x${physicalAddress.toString(16)}`);
+    return 'stop';
+  };
+  afterWatched: CpuEnvironment['afterWatched'] = () => undefined;
+  time: CpuEnvironment['time'] = () => 0n;
+  environmentCall: CpuEnvironment['environmentCall'] = () => false;
+  trap: CpuEnvironment['trap'] = () => undefined;
+}
+
+const isHarness = (pc: bigint): boolean => pc >= BigInt(ramBase) && pc < BigInt(control.base);
+/** Where QEMU's board has nothing either: not in the device space, not in its high PCI window. */
+function isHole(address: number): boolean {
+  if (address >= holeAddress && address < holeAddress + 4096) return true;
+  return address >= ramBase + ramBytes && (address < 2 ** 34 || address >= 2 ** 35);
+}
+
+export class OurMachine {
+  private readonly environment = new Environment();
+  private readonly cpu: Cpu;
+
+  constructor(
+    private readonly harness: Uint8Array,
+    watched: boolean,
+  ) {
+    this.cpu = createCpu({ harts: 1, ramBase, ramBytes }, this.environment);
+    this.environment.cpu = this.cpu;
+    if (!watched) return;
+    for (let page = 0; page < ramBytes / 4096; page++) this.cpu.watch(page, pageFlag.watchLoad | pageFlag.watchStore);
+  }
+
+  get ram(): Uint8Array {
+    return this.cpu.ram;
+  }
+  get steps(): number {
+    return this.cpu.steps;
+  }
+
+  place(index: number, sequence: Sequence): void {
+    placeSequence(this.cpu.ram, index, sequence);
+  }
+
+  /** Runs the placed sequences from `from` up to, not including, `to`. */
+  run(from: number, to: number): Exit {
+    const { cpu, environment } = this;
+    placeHarness(cpu.ram, this.harness, from, to);
+    cpu.noteOutsideWrite(ramBase, ramBytes);
+    environment.finished = false;
+    environment.unfit = undefined;
+    cpu.startHart(0, BigInt(ramBase), 'M');
+    let index = from;
+    let since = cpu.steps;
+    for (;;) {
+      const exit = cpu.run(cpu.steps + stepsPerSequence);
+      if (environment.finished) return { reason: 'done', index: to };
+      const now = currentRecord(cpu.ram);
+      const reason =
+        environment.unfit ??
+        (exit.kind !== 'limit' ? `the machine ends with ${exit.kind}` : undefined) ??
+        (now === index && cpu.steps - since > stepsPerSequence ? 'no end' : undefined);
+      if (reason !== undefined) return { reason, index: now };
+      if (now !== index) since = cpu.steps;
+      index = now;
+    }
+  }
+}
