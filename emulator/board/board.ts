@@ -34,6 +34,8 @@ export class VirtBoard implements Board {
   readonly uart: Uart16550;
   readonly rtc: GoldfishRtc;
   readonly finisher: TestFinisher;
+  /** Where harts can execute outside RAM. Reading these has no effect. */
+  private readonly executable: readonly (ResetRom | FlashBank)[];
   private readonly timer: MachineTimer;
   private readonly firmware: BuiltinFirmware | undefined;
   /** What a snapshot holds, by name, and what a reset sets back. */
@@ -55,16 +57,8 @@ export class VirtBoard implements Board {
     const flash1 = new FlashBank('flash 1', memoryMap.flash1);
     this.firmware =
       plan.bios === 'builtin' ? new BuiltinFirmware(context, cpu, memory, this.timer, this.uart) : undefined;
-    this.regions = [
-      new ResetRom(plan.resetRom),
-      this.finisher,
-      this.rtc,
-      this.clint,
-      this.plic,
-      this.uart,
-      flash0,
-      flash1,
-    ];
+    this.executable = [new ResetRom(plan.resetRom), flash0, flash1];
+    this.regions = [...this.executable, this.finisher, this.rtc, this.clint, this.plic, this.uart];
     this.parts = {
       clint: this.clint,
       plic: this.plic,
@@ -81,6 +75,12 @@ export class VirtBoard implements Board {
   }
   observeInterrupts(observer: InterruptObserver): void {
     this.plic.observe(observer);
+  }
+  fetch(physicalAddress: number): number {
+    const region = this.executable.find(
+      ({ base, sizeBytes }) => physicalAddress >= base && physicalAddress + 2 <= base + sizeBytes,
+    );
+    return region === undefined ? -1 : Number(region.peek(physicalAddress - region.base, 2));
   }
   time(): bigint {
     return this.timer.now();

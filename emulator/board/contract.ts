@@ -42,7 +42,7 @@ export interface HartStart {
   readonly mode: PrivilegeMode;
   /** Integer register number and value. */
   readonly registers: readonly (readonly [register: number, value: bigint])[];
-  /** CSR number and value, poked before the start. */
+  /** CSR number and value. */
   readonly csrs: readonly (readonly [number: number, value: bigint])[];
 }
 
@@ -72,6 +72,8 @@ export interface Board extends Stateful {
   /** A wire into the PLIC, for a source from 1 to 96. */
   line(source: number): InterruptLine;
   observeInterrupts(observer: InterruptObserver): void;
+  /** `CpuEnvironment.fetch`: 16 bits of what can be executed outside RAM, i.e. reset ROM and flash; -1 elsewhere. */
+  fetch(physicalAddress: number): number;
   /** The `time` CSR in ticks of 100 ns. */
   time(): bigint;
   /** Terminal input for `uart0` (or the SBI console before the UART is used); an input, so only at a recorded step boundary. */

@@ -18,7 +18,7 @@ import { finisherCommand } from './test-finisher';
 import { uartClockHertz } from './uart16550';
 
 /** What the processor of this emulator is, in the words of the RISC-V device tree binding. */
-export const processorDescription = { isa: 'rv64imafdc_zicsr_zifencei', mmuType: 'riscv,sv39' } as const;
+export const processorDescription = { isa: 'rv64imafdc_zicsr_zifencei', mmuType: 'riscv,sv48' } as const;
 
 export interface DeviceTreeOptions {
   readonly harts: number;

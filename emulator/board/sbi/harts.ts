@@ -28,10 +28,12 @@ export function fenceHarts(services: SbiServices, mask: bigint, base: bigint): b
   return true;
 }
 
-/** A poke of satp drops what the hart has cached of its page tables. */
+/** A change of satp drops what the hart has cached of its page tables, so it is changed and changed back. */
 function dropTranslations(cpu: Cpu, hart: number): void {
   const value = cpu.peekCsr(hart, satp);
-  if (value !== undefined) cpu.pokeCsr(hart, satp, value);
+  if (value === undefined) return;
+  cpu.pokeCsr(hart, satp, 0n);
+  cpu.pokeCsr(hart, satp, value);
 }
 
 const fence = (services: SbiServices, mask: bigint, base: bigint) =>

@@ -115,6 +115,8 @@ export class IdleCpu {
     return true;
   }
   startHart(hart: number, pc: bigint, mode: PrivilegeMode): void {
+    this.x[hart]?.fill(0n);
+    this.csrValues[hart]?.set(0x180, 0n);
     this.started.push({ hart, pc, mode });
     this.states[hart] = 'running';
   }

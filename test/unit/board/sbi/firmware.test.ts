@@ -161,9 +161,13 @@ test('consoles: DBCN by buffer and byte, legacy by character, both in and out', 
 test('remote fences drop translations of the named harts', () => {
   const { cpu, call } = make();
   const poked: number[] = [];
-  cpu.pokeCsr = (hart, number) => {
-    if (number === 0x180) poked.push(hart);
-    return true;
+  const table = 0x8000_0000_0008_0000n;
+  for (let hart = 0; hart < 4; hart++) cpu.pokeCsr(hart, 0x180, table);
+  const poke = cpu.pokeCsr.bind(cpu);
+  cpu.pokeCsr = (hart, number, value) => {
+    // The processor drops translations when satp changes.
+    if (number === 0x180 && value === table && cpu.peekCsr(hart, number) !== table) poked.push(hart);
+    return poke(hart, number, value);
   };
   assert.deepEqual(call(extension.RFENCE, 1n, [0b101n, 1n, 0n, 0n]), [0n, 0n]);
   assert.deepEqual(call(extension.RFENCE, 2n, [0n, everyHart, 0n, 4096n, 1n]), [0n, 0n]);
