@@ -276,6 +276,7 @@ export class Machine {
           this.cpu.requestStop();
         }
       },
+      fetch: (address) => this.board.fetch(address),
       time: () => this.board.time(),
       environmentCall: (hart) => this.board.environmentCall(hart),
       trap: (report: TrapReport) => this.onTrap?.(report),
