@@ -2,8 +2,8 @@
 import type { VirtioEvent } from '../record/events';
 
 export type RuleLevel = 'must' | 'should' | 'hazard';
-/** What a rule blames. [design: who is at fault decides where the machine stops] */
-export type Blame = 'access' | 'descriptor store' | 'publish' | 'missing action';
+/** What a rule blames. [design: who is at fault decides where the machine stops] `device`: the device model, never the driver. */
+export type Blame = 'access' | 'descriptor store' | 'publish' | 'missing action' | 'device';
 
 /** One fact that shows the violation, for people and for tools. Addresses are written as 0x text. */
 export interface Evidence {

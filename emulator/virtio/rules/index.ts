@@ -1,10 +1,40 @@
-// The rule catalogue: every rule, in the order in which one access is judged.
+// The rule catalogue: every rule. One access is judged gravest level first, and within a level in this order.
+import { blockRules } from './block';
+import { configRules } from './config';
+import { deviceFaultRules } from './device-fault';
+import { consoleRules, entropyRules } from './direction';
+import { discoveryRules } from './discovery';
+import { featureRules } from './features';
+import { handshakeRules } from './handshake';
+import { interruptRules } from './interrupt';
+import { notificationRules } from './notification';
+import { ownershipRules } from './ownership';
+import { queueSetupRules } from './queue-setup';
+import { registerRules } from './register';
+import { ringRules } from './ring';
 import type { Rule } from './rule';
+import { statusRules } from './status';
 
 export { families, familyNames, type FamilyName } from './families';
 export type { Finding, Rule, RuleContext } from './rule';
 
-export const catalogue: readonly Rule[] = [];
+export const catalogue: readonly Rule[] = [
+  ...discoveryRules,
+  ...statusRules,
+  ...handshakeRules,
+  ...featureRules,
+  ...registerRules,
+  ...configRules,
+  ...queueSetupRules,
+  ...ringRules,
+  ...ownershipRules,
+  ...notificationRules,
+  ...interruptRules,
+  ...blockRules,
+  ...consoleRules,
+  ...entropyRules,
+  ...deviceFaultRules,
+];
 
 const byId = new Map(catalogue.map((row) => [row.id, row]));
 

@@ -32,6 +32,13 @@ export interface RuleContext {
 /** An earlier access of the driver that a rule blames. */
 export type DriverEvent = VirtioEvent & DriverOrigin;
 
+/** Where a violation is pointed at: any event of the driver will do. */
+export interface BlamedAccess {
+  readonly hart: number;
+  readonly pc: bigint;
+  readonly step: number;
+}
+
 /** One violation as a predicate finds it. */
 export interface Finding {
   /** One sentence with the values, without the rule's title. */
@@ -41,7 +48,7 @@ export interface Finding {
   /** The queue concerned, where the fact itself names none. */
   readonly queue?: number | undefined;
   /** The access at fault. Absent: the fact's own access. */
-  readonly blamed?: DriverEvent | undefined;
+  readonly blamed?: BlamedAccess | undefined;
   /** The earlier event that this follows from, to jump to. */
   readonly related?: VirtioEvent | undefined;
 }
@@ -85,6 +92,8 @@ export interface RuleTexts {
   readonly needs?: Needs;
   /** Rules whose violation earlier in the same lap explains this one: ids, or a family with `.*`. */
   readonly follows?: readonly string[];
+  /** Listed once for each device, queue and lap, at its first access; later ones only count up, wherever they are executed. */
+  readonly once?: boolean;
 }
 
 export interface RuleRow<K extends EventKind> extends RuleTexts {
@@ -113,6 +122,7 @@ export function rule<K extends EventKind>(family: FamilyName, row: RuleRow<K>): 
     ancestors: row.ancestors ?? [],
     needs: row.needs ?? {},
     follows: row.follows ?? [],
+    once: row.once ?? false,
     link: sectionLink(row.section),
     judge: (fact, at) => {
       if (!isOurs(fact)) return nothing;

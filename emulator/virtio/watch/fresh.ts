@@ -129,6 +129,7 @@ function freshNotification(): NotificationState {
     decidedIndex: 0,
     publishedSince: undefined,
     loaded: undefined,
+    silencedAtPublish: false,
     fruitlessLoads: 0,
   };
 }

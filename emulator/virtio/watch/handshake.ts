@@ -42,21 +42,14 @@ export function isAccess(event: VirtioEvent): boolean {
   return (event.kind !== 'register-read' && event.kind !== 'register-write') || event.defect !== undefined;
 }
 
-function noteIdentity(state: DeviceState, event: VirtioEvent & { readonly kind: 'identity-read' }): void {
-  switch (event.register) {
-    case 'MagicValue':
-      state.identity.magicRead = true;
-      return;
-    case 'Version':
-      state.identity.versionRead = true;
-      return;
-    case 'DeviceID':
-      state.identity.deviceIdRead = true;
-      state.identity.deviceId = event.value;
-      return;
-    case 'VendorID':
-      noteOtherAccess(state);
-      return;
+function noteIdentity({ identity }: DeviceState, event: VirtioEvent & { readonly kind: 'identity-read' }): void {
+  if (event.register === 'MagicValue') identity.magicRead = true;
+  else if (event.register === 'Version') identity.versionRead = true;
+  else {
+    identity.usedOtherwise ||= !identity.magicRead || !identity.versionRead;
+    if (event.register === 'VendorID') return;
+    identity.deviceIdRead = true;
+    identity.deviceId = event.value;
   }
 }
 

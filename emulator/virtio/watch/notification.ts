@@ -49,7 +49,9 @@ function notePublish(state: DeviceState, queue: QueueState, event: DriverEvent):
   const eventIdx = usesEventIdx(state);
   notification.loaded = undefined;
   notification.publishedSince ??= event;
-  if (wantsNotification(queue, eventIdx, eventIdx ? queue.availEvent : queue.usedFlags)) owe(queue, event);
+  const wanted = wantsNotification(queue, eventIdx, eventIdx ? queue.availEvent : queue.usedFlags);
+  notification.silencedAtPublish = !wanted;
+  if (wanted) owe(queue, event);
 }
 
 function noteLoad(

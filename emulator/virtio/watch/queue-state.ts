@@ -29,6 +29,8 @@ export interface NotificationState {
   publishedSince: DriverEvent | undefined;
   /** Used flags (without EVENT_IDX) or avail_event (with it), as the driver loaded it after its last publish. */
   loaded: { readonly value: number; readonly event: DriverEvent } | undefined;
+  /** The device had asked for silence when the newest publish was made. */
+  silencedAtPublish: boolean;
   /** Loads of the used index that showed nothing new since `owed` began. */
   fruitlessLoads: number;
 }
@@ -65,7 +67,7 @@ export interface QueueState {
   tables: Map<number, { bytes: number; position: number }>;
   /** Positions of chains in the order the device gave them back, from `collectedIndex`. */
   usedPositions: (number | undefined)[];
-  /** Newest driver store to each descriptor, by address of the descriptor. */
+  /** Newest driver store to each field of a descriptor, by guest-physical address of the field. */
   descriptorStores: Map<number, DriverEvent>;
   /** Newest driver store to each slot of the available ring. */
   slotStores: Map<number, DriverEvent>;

@@ -3,7 +3,7 @@
 // seen the used index. [virtio 1.4, 2.7.6, 2.7.8, 3.3.1]
 import type { Chain, VirtioEvent } from '../../record/events';
 import type { DriverEvent, View } from '../rules/rule';
-import { descriptorBytes } from '../spec/split-ring';
+import { descriptorBytes, descriptorOffset } from '../spec/split-ring';
 import type { ChainState, Ownership, QueueState } from './queue-state';
 import type { DeviceState } from './state';
 
@@ -43,6 +43,11 @@ export function descriptorAddress(queue: { readonly descriptorArea: number }, in
   return (table ?? queue.descriptorArea) + index * descriptorBytes;
 }
 
+/** Guest-physical address of a field of the descriptor at `at`. */
+export function fieldAddress(at: number, field: keyof typeof descriptorOffset): number {
+  return at + descriptorOffset[field];
+}
+
 /** The chain that holds a descriptor of the queue's own table, and is not collected. */
 export function holderOf(queue: View<QueueState>, index: number): View<ChainState> | undefined {
   const position = queue.holderOf.get(index);
@@ -70,7 +75,7 @@ export function inFlight(queue: View<QueueState>): readonly View<ChainState>[] {
 function noteStore(queue: QueueState, event: DriverEvent & { readonly kind: 'ring-load' | 'ring-store' }): void {
   const { place } = event;
   if (place.part === 'descriptor') {
-    queue.descriptorStores.set(descriptorAddress(queue, place.index, place.table), event);
+    queue.descriptorStores.set(fieldAddress(descriptorAddress(queue, place.index, place.table), place.field), event);
     if (place.table === undefined && !queue.holderOf.has(place.index)) queue.building.add(place.index);
   } else if (place.part === 'available' && place.field === 'ring') {
     queue.slotStores.set(place.slot, event);

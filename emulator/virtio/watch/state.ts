@@ -2,6 +2,7 @@
 // and views read it. "Lap" is the time between two device resets; most of it starts anew with each lap. [virtio 1.4, 2.4, 3.1]
 import type { VirtioEvent } from '../../record/events';
 import type { VirtioDeviceInspection } from '../inspection';
+import type { TransportName } from '../spec/feature';
 import type { DriverEvent } from '../rules/rule';
 import type { ChainState, QueueState } from './queue-state';
 
@@ -9,7 +10,7 @@ import type { ChainState, QueueState } from './queue-state';
 export interface DeviceDescription {
   /** The name that its facts carry. */
   readonly name: string;
-  readonly transport: 'mmio';
+  readonly transport: TransportName;
   readonly deviceId: number;
   /** Every feature bit the device offers, transport and ring bits included. */
   readonly offered: bigint;

@@ -59,7 +59,7 @@ export class ViolationList {
 
   /** What `raise` would do, without doing it. */
   preview(raised: Raised): RaiseOutcome {
-    const known = this.state.known.get(keyOf(raised));
+    const known = this.earlierOfLap(raised) ?? this.state.known.get(keyOf(raised));
     const row = known === undefined ? undefined : this.state.rows[known];
     if (row !== undefined && row.lap === raised.lap) {
       const violation = { ...row.violation, count: row.violation.count + 1 };
@@ -126,6 +126,15 @@ export class ViolationList {
         cause.rule !== rule.id && cause.hart === blamed.hart && cause.pc === blamed.pc && cause.step === blamed.step,
     );
     return beside === undefined ? undefined : { number: this.rootOf(beside.number).number, because: 'same access' };
+  }
+
+  /** Where a rule that is listed once already stands in this lap. */
+  private earlierOfLap({ rule, device, queue }: Raised): number | undefined {
+    if (!rule.once) return undefined;
+    return this.state.active.get(device)?.find((number) => {
+      const earlier = this.at(number);
+      return earlier.rule === rule.id && earlier.queue === queue;
+    });
   }
 
   private attach(cause: number, number: number): void {

@@ -1,0 +1,166 @@
+// Rules of notifying the device: for the right queue, when it is needed and not when the device asked for silence.
+// [virtio 1.4, 2.7.10.1, 4.2.3.3]
+import { feature } from '../spec/feature';
+import { status } from '../spec/status';
+import { notificationWindowNanoseconds, usesEventIdx, wantsNotification } from '../watch/notification';
+import type { QueueState } from '../watch/state';
+import { inFlight, unfetchedPositions } from '../watch/split-ring';
+import { hex, registerPlace, seen } from './evidence';
+import { type FactOf, type Finding, rule, type Rule, type RuleContext, type RuleTexts, type View } from './rule';
+
+/** Loads of an unchanged used index after which a driver is plainly waiting. */
+const patience = 1000;
+
+type Occasion = FactOf<'idle' | 'ring-load'>;
+
+/** Whether everything points to a notification that will not come. */
+function isMissing(fact: Occasion, at: RuleContext, queue: View<QueueState>): boolean {
+  const { notification } = queue;
+  if (notification.owed === undefined || (at.device.handshake.status & status.DRIVER_OK) === 0) return false;
+  if (at.device.needsReset !== undefined || inFlight(queue).length !== 0) return false;
+  if (fact.kind !== 'idle') return queueHangs(queue) && notification.fruitlessLoads >= patience;
+  const age = at.virtualNanoseconds - notification.owed.virtualNanoseconds;
+  // No hart waits: only time has passed, so the buffers really have to be stuck.
+  return fact.harts > 0 || (age >= notificationWindowNanoseconds && queueHangs(queue));
+}
+const queueHangs = (queue: View<QueueState>): boolean => unfetchedPositions(queue).length !== 0;
+
+function missing(fact: Occasion, at: RuleContext): readonly Finding[] {
+  const queues = fact.kind === 'idle' ? at.device.queues : at.device.queues.filter(({ index }) => index === fact.queue);
+  return queues.flatMap((queue) => {
+    const publish = queue.notification.owed;
+    if (publish === undefined || !isMissing(fact, at, queue)) return [];
+    const eventIdx = usesEventIdx(at.device);
+    const said = eventIdx ? queue.availEvent : queue.usedFlags;
+    return [
+      {
+        message: `Queue ${queue.index} was published up to index ${queue.availableIndex} and not notified; ${eventIdx ? 'avail_event' : 'used flags'} ${eventIdx ? 'is' : 'are'} ${said}.`,
+        evidence: [
+          seen('available idx', queue.availableIndex),
+          seen('fetched up to', queue.fetchedIndex),
+          seen(eventIdx ? 'avail_event' : 'used flags', said),
+          seen('published at step', publish.step),
+        ],
+        place: { kind: 'available', queue: queue.index, field: 'idx' },
+        queue: queue.index,
+        blamed: publish,
+        related: publish,
+      } as const,
+    ];
+  });
+}
+
+const missingTexts: Pick<RuleTexts, 'fix' | 'level' | 'blames' | 'section' | 'follows'> = {
+  fix: 'After the store to the available index, write the queue index to QueueNotify when the device asks for it.',
+  level: 'must',
+  blames: 'missing action',
+  section: '2.7.10.1',
+  follows: ['ring.*', 'notify.unknown-queue', 'notify.queue-not-ready'],
+};
+
+/** A notification after a publish for which the device had asked not to be notified. */
+function unwanted(fact: FactOf<'notify'>, at: RuleContext): false | Finding {
+  const queue = at.device.queues[fact.queue];
+  const publish = queue?.notification.publishedSince;
+  if (queue === undefined || publish === undefined || !queue.ready) return false;
+  const eventIdx = usesEventIdx(at.device);
+  const { loaded, silencedAtPublish } = queue.notification;
+  const now = eventIdx ? queue.availEvent : queue.usedFlags;
+  const silent =
+    loaded === undefined
+      ? silencedAtPublish && !wantsNotification(queue, eventIdx, now)
+      : !wantsNotification(queue, eventIdx, loaded.value);
+  if (!silent) return false;
+  const value = loaded?.value ?? now;
+  return {
+    message: `Queue ${fact.queue} was notified although ${eventIdx ? `avail_event ${value} was not passed` : `used flags were ${value}`}${loaded === undefined ? ', which the driver did not read' : ''}.`,
+    evidence: [seen(eventIdx ? 'avail_event' : 'used flags', value), seen('available idx', queue.availableIndex)],
+    place: { kind: 'used', queue: fact.queue, field: eventIdx ? 'avail_event' : 'flags' },
+    related: loaded?.event ?? publish,
+  };
+}
+
+export const notificationRules: readonly Rule[] = [
+  rule('notification', {
+    ...missingTexts,
+    id: 'notify.missing',
+    title: 'Driver published buffers but did not notify the device',
+    why: 'The device had not asked for silence, so it waits for the notification while the driver waits for the device.',
+    covers: ['split.avail-notif-suppression.driver.4'],
+    needs: { ring: 'split', withoutFeature: feature.EVENT_IDX },
+    on: ['idle', 'ring-load'],
+    broken: missing,
+  }),
+  rule('notification', {
+    ...missingTexts,
+    id: 'notify.missing-at-event',
+    title: 'Driver passed avail_event but did not notify the device',
+    why: 'With VIRTIO_F_EVENT_IDX the device says at which index it wants to be notified. The driver published that entry and stayed silent, so both wait.',
+    covers: ['split.avail-notif-suppression.driver.6'],
+    needs: { ring: 'split', feature: feature.EVENT_IDX },
+    on: ['idle', 'ring-load'],
+    broken: missing,
+  }),
+  rule('notification', {
+    id: 'notify.suppressed',
+    title: 'Driver notified a device that had asked for silence',
+    why: 'Each notification costs an exit or an interrupt; the device looks at the ring by itself.',
+    fix: 'Read used flags after the store to the available index, and skip the notification when bit 0 is set.',
+    level: 'should',
+    blames: 'access',
+    covers: ['split.avail-notif-suppression.driver.3'],
+    section: '2.7.10.1',
+    needs: { ring: 'split', withoutFeature: feature.EVENT_IDX },
+    on: ['notify'],
+    broken: unwanted,
+  }),
+  rule('notification', {
+    id: 'notify.event-not-reached',
+    title: 'Driver notified before avail_event was reached',
+    why: 'With VIRTIO_F_EVENT_IDX the device said at which index it wants the next notification; earlier ones only cost time.',
+    fix: 'Compare avail_event with the old and the new available index, and notify when it lies between them.',
+    level: 'should',
+    blames: 'access',
+    covers: ['split.avail-notif-suppression.driver.7'],
+    section: '2.7.10.1',
+    needs: { ring: 'split', feature: feature.EVENT_IDX },
+    on: ['notify'],
+    broken: unwanted,
+  }),
+  rule('notification', {
+    id: 'notify.unknown-queue',
+    title: 'Driver notified a queue that does not exist',
+    why: 'The value written to QueueNotify is the index of the queue. The device ignores others, and the right queue is not served.',
+    fix: 'Write the queue index itself, not an address, a descriptor index or the queue size.',
+    level: 'hazard',
+    blames: 'access',
+    covers: [],
+    section: '4.2.3.3',
+    on: ['notify'],
+    broken: (fact, { device }) =>
+      !fact.exists && {
+        message: `${hex(fact.value)} was written to QueueNotify; the device has ${device.queues.length} queues.`,
+        evidence: [seen('value', hex(fact.value)), seen('queues', device.queues.length)],
+        place: registerPlace('QueueNotify'),
+      },
+  }),
+  rule('notification', {
+    id: 'notify.queue-not-ready',
+    title: 'Driver notified a queue that is not ready',
+    why: 'QueueReady is 0: the device does not look at the queue.',
+    fix: 'Enable the queue before DRIVER_OK, or notify the queue that was meant.',
+    level: 'hazard',
+    blames: 'access',
+    covers: [],
+    section: '4.2.3.3',
+    follows: ['queue-setup.*', 'status.after-failed', 'init.notify-before-driver-ok'],
+    on: ['notify'],
+    broken: (fact, { device }) =>
+      fact.exists &&
+      device.queues[fact.queue]?.ready === false && {
+        message: `Queue ${fact.queue} was notified while its QueueReady is 0.`,
+        evidence: [seen('value', hex(fact.value))],
+        place: { kind: 'queue', queue: fact.queue },
+      },
+  }),
+];
