@@ -76,7 +76,7 @@ function describe(event: VirtioFact): string {
     case 'request':
       return `device: ${event.description}${event.status === undefined ? '' : `, ${event.status}`}`;
     case 'used':
-      return `device returned head ${event.head} on queue ${event.queue}, len ${event.length}: used idx ${(event.index + 1) & 0xffff}`;
+      return `device returned head ${event.head} on queue ${event.queue}, len ${event.length}: used idx ${event.usedIndex}`;
     case 'suppression':
       return `device wrote used ${event.field} of queue ${event.queue}: ${event.value}`;
     case 'interrupt':

@@ -220,7 +220,8 @@ export type DeviceFact = { readonly device: string } & (
       readonly head: number;
       readonly length: number;
       readonly slot: number;
-      readonly index: number;
+      /** The used idx after this entry was exposed. */
+      readonly usedIndex: number;
     }
   | {
       readonly kind: 'suppression';

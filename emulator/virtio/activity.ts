@@ -277,7 +277,10 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     switch (action.kind) {
       case 'activate':
         this.callDevice((device) => device.activate(this));
-        for (const queue of this.queues.keys()) this.notified(queue);
+        // What the driver published before DRIVER_OK is looked for without a notification, as QEMU does.
+        for (const queue of this.queues.keys()) {
+          if (this.host.ring(queue)?.pending().kind !== 'none') this.notified(queue);
+        }
         return;
       case 'service':
         this.queueActivity(action.queue).notified = false;
@@ -435,9 +438,9 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     this.inFlight.delete(record.id);
     if (ring === undefined) return;
     const length = record.written ?? 0;
-    const { slot, index } = ring.putUsed(head, length);
+    const { slot, usedIndex } = ring.putUsed(head, length);
     this.host.ringWatch.used(this.host.name, queue, head);
-    this.record({ kind: 'used', device: this.host.name, queue, head, length, slot, index });
+    this.record({ kind: 'used', device: this.host.name, queue, head, length, slot, usedIndex });
     this.plan({ kind: 'interrupt', queue }, 0);
   }
 

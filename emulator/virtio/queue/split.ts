@@ -106,15 +106,15 @@ export class SplitQueue {
   }
 
   /** Writes one used element, then the index that exposes it. [2.7.8.2] */
-  putUsed(head: number, length: number): { slot: number; index: number } {
+  putUsed(head: number, length: number): { slot: number; usedIndex: number } {
     const { used, usedIndex, size } = this.state;
     const slot = usedIndex % size;
     this.memory.write32(used + usedOffset.id(slot), head);
     this.memory.write32(used + usedOffset.len(slot), length);
-    const index = (usedIndex + 1) & 0xffff;
-    this.memory.write16(used + usedOffset.idx, index);
-    this.state.usedIndex = index;
-    return { slot, index };
+    const next = (usedIndex + 1) & 0xffff;
+    this.memory.write16(used + usedOffset.idx, next);
+    this.state.usedIndex = next;
+    return { slot, usedIndex: next };
   }
 
   /** Whether the driver wants to hear of what was used since the last decision. [2.7.7.2] */
