@@ -44,6 +44,8 @@ export type RegisterFact = { readonly device: string } & (
       readonly size: 1 | 2 | 4;
       readonly value: bigint;
       readonly field: string | undefined;
+      /** Which half of a 64-bit access this is: the device gets such an access as two, low half first. */
+      readonly half?: 'low' | 'high' | undefined;
     }
   | { readonly kind: 'config-generation-read'; readonly value: number }
   | {

@@ -75,7 +75,22 @@ export const configRules: readonly Rule[] = [
     on: accesses,
     broken: (fact, at) => {
       const field = fieldAt(fact, at);
-      if (field === undefined || fits(fact, field)) return false;
+      if (field === undefined) return false;
+      if (fact.half !== undefined) {
+        return (
+          fact.half === 'low' && {
+            message: `64 bits at ${hex(fact.offset)} were ${verbOf(fact)} by one instruction; ${field.name} has ${field.size} bytes at ${hex(field.offset)}.`,
+            evidence: [
+              seen('offset', hex(fact.offset)),
+              seen('bytes', 8),
+              seen('field', field.name),
+              seen('field bytes', field.size),
+            ],
+            place: { kind: 'config', offset: fact.offset, size: 8 },
+          }
+        );
+      }
+      if (fits(fact, field)) return false;
       return {
         message: `${fact.size} bytes at ${hex(fact.offset)} were ${verbOf(fact)}, but ${field.name} has ${field.size} bytes at ${hex(field.offset)}.`,
         evidence: [

@@ -66,8 +66,16 @@ function defectFinding(fact: Publish, at: RuleContext, chain: Chain, defect: Cha
 function elementOf(chain: Chain, defect: ChainDefect): ChainElement | undefined {
   if (defect.kind === 'loop') return chain.elements.at(-1);
   if (!('index' in defect)) return chain.elements.at(-1);
+  // These are about the descriptor that names a table; an entry of that table may have the same index.
+  if (aboutTable.has(defect.kind)) return undefined;
   return [...chain.elements].reverse().find((element) => element.index === defect.index && !namesTable(element));
 }
+const aboutTable: ReadonlySet<DefectKind> = new Set([
+  'indirect-not-negotiated',
+  'indirect-and-next',
+  'indirect-length',
+  'indirect-outside-memory',
+]);
 const namesTable = ({ flags, indirect }: ChainElement): boolean => !indirect && (flags & descriptorFlag.INDIRECT) !== 0;
 
 type IndexStore = FactOf<'ring-store'>;

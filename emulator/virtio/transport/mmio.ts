@@ -47,8 +47,8 @@ export class MmioTransport implements MmioRegion, Stateful {
 
   attempt(offset: number, size: AccessSize, kind: 'read' | 'write', value: bigint, by: Accessor): 'proceed' | 'stop' {
     let answer: 'proceed' | 'stop' = 'proceed';
-    for (const [part, width, bits] of partsOf(offset, size, value)) {
-      for (const fact of this.facts(part, width, kind, bits)) {
+    for (const [part, width, bits, half] of partsOf(offset, size, value)) {
+      for (const fact of this.facts(part, width, kind, bits, half)) {
         if (this.sink.attempt({ ...fact, ...origin(by) }) === 'stop') answer = 'stop';
       }
     }
@@ -57,17 +57,17 @@ export class MmioTransport implements MmioRegion, Stateful {
 
   read(offset: number, size: AccessSize, by: Accessor): bigint {
     let result = 0n;
-    for (const [part, width] of partsOf(offset, size, 0n)) {
+    for (const [part, width, , half] of partsOf(offset, size, 0n)) {
       const value = this.valueAt(part, width);
-      for (const fact of this.facts(part, width, 'read', 0n)) this.sink.record({ ...fact, ...origin(by) });
+      for (const fact of this.facts(part, width, 'read', 0n, half)) this.sink.record({ ...fact, ...origin(by) });
       result |= value << BigInt((part - offset) * 8);
     }
     return result;
   }
 
   write(offset: number, size: AccessSize, value: bigint, by: Accessor): boolean {
-    for (const [part, width, bits] of partsOf(offset, size, value)) {
-      const facts = this.facts(part, width, 'write', bits);
+    for (const [part, width, bits, half] of partsOf(offset, size, value)) {
+      const facts = this.facts(part, width, 'write', bits, half);
       this.acting = by;
       this.apply(part, width, bits);
       for (const fact of facts) this.sink.record({ ...fact, ...origin(by) });
@@ -134,11 +134,11 @@ export class MmioTransport implements MmioRegion, Stateful {
   }
 
   /** The facts that an access makes, worked out from the state before it. */
-  private facts(offset: number, size: AccessSize, kind: 'read' | 'write', written: bigint): RegisterFact[] {
+  private facts(offset: number, size: AccessSize, kind: 'read' | 'write', written: bigint, half: Half): RegisterFact[] {
     const value = kind === 'read' ? this.valueAt(offset, size) : written;
     if (offset >= mmioConfigOffset) {
       const at = offset - mmioConfigOffset;
-      return [configFact(this.core.name, kind, at, size, value, this.core.configField(at)?.name)];
+      return [configFact(this.core.name, kind, at, size, value, this.core.configField(at)?.name, half)];
     }
     const { register, defect } = decodeControl(offset, size, kind);
     const access = controlFact(this.core.name, kind, offset, size, value, register, defect);
@@ -182,8 +182,8 @@ export class EmptySlot implements MmioRegion {
 
   private facts(offset: number, size: AccessSize, kind: 'read' | 'write', written: bigint): RegisterFact[] {
     if (offset >= mmioConfigOffset) {
-      return partsOf(offset, size, written).map(([part, width, bits]) =>
-        configFact(this.name, kind, part - mmioConfigOffset, width, kind === 'read' ? 0n : bits, undefined),
+      return partsOf(offset, size, written).map(([part, width, bits, half]) =>
+        configFact(this.name, kind, part - mmioConfigOffset, width, kind === 'read' ? 0n : bits, undefined, half),
       );
     }
     const { register, defect } = decodeControl(offset, size, kind);
@@ -204,12 +204,13 @@ const placeholder: Readonly<
   0x00c: { register: 'VendorID', value: mmioVendor },
 };
 
+type Half = 'low' | 'high' | undefined;
 /** An access to configuration space of 8 bytes is two, low half first; everything else is one. */
-function partsOf(offset: number, size: AccessSize, value: bigint): (readonly [number, AccessSize, bigint])[] {
-  if (offset < mmioConfigOffset || size !== 8) return [[offset, size, value]];
+function partsOf(offset: number, size: AccessSize, value: bigint): (readonly [number, AccessSize, bigint, Half])[] {
+  if (offset < mmioConfigOffset || size !== 8) return [[offset, size, value, undefined]];
   return [
-    [offset, 4, value & 0xffff_ffffn],
-    [offset + 4, 4, value >> 32n],
+    [offset, 4, value & 0xffff_ffffn, 'low'],
+    [offset + 4, 4, value >> 32n, 'high'],
   ];
 }
 
@@ -240,10 +241,19 @@ function configFact(
   size: AccessSize,
   value: bigint,
   field: string | undefined,
+  half: Half,
 ): RegisterFact {
   // Accesses of 8 bytes were taken apart before.
   const width = size === 8 ? 4 : size;
-  return { kind: kind === 'read' ? 'config-read' : 'config-write', device, offset, size: width, value, field };
+  return {
+    kind: kind === 'read' ? 'config-read' : 'config-write',
+    device,
+    offset,
+    size: width,
+    value,
+    field,
+    ...(half !== undefined && { half }),
+  };
 }
 
 function defectText(register: MmioRegister | undefined, offset: number, size: number, defect: MmioDefect): string {
