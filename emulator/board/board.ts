@@ -94,9 +94,10 @@ export class VirtBoard implements Board {
   }
 
   reset(): void {
-    for (const part of Object.values(this.parts)) part.reset();
     for (const { address, bytes } of this.plan.images) this.memory.write(address, bytes);
     for (const start of this.plan.starts) applyHartStart(this.cpu, start);
+    // Last, because a hart that starts forgets what its wires showed.
+    for (const part of Object.values(this.parts)) part.reset();
   }
   save(): SavedState {
     return Object.fromEntries(Object.entries(this.parts).map(([name, part]) => [name, part.save()]));

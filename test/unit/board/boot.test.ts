@@ -157,7 +157,14 @@ test('a reset loads the images and starts the harts', () => {
     asCpu(cpu),
     memoryOf(cpu),
   );
+  assert.equal(b.wire(1, 'MTIP'), false);
+  const startHart = cpu.startHart.bind(cpu);
+  cpu.startHart = (hart, pc, mode) => {
+    assert.equal(b.wire(hart, 'MTIP'), false, 'a hart that starts would forget the wire');
+    startHart(hart, pc, mode);
+  };
   board.reset();
+  assert.equal(b.wire(1, 'MTIP'), true);
   assert.deepEqual([...cpu.ram.subarray(0, 5001)], [...raw.bytes, 0]);
   assert.deepEqual(cpu.started, [
     { hart: 0, pc: 0x8000_0000n, mode: 'M' },
