@@ -17,9 +17,7 @@ class Geometry extends Directive {
     return nothing;
   }
 
-  render(_properties: Readonly<Record<string, string>>): typeof nothing {
-    return nothing;
-  }
+  readonly render: (properties: Readonly<Record<string, string>>) => typeof nothing = () => nothing;
 }
 
 /** Sets CSS properties of the element it stands in: `<div ${geometry({ height: '24px' })}>`. */

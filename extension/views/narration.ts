@@ -1,0 +1,327 @@
+// Says what just happened in one sentence of facts, from the newest events; and what the event before it was. Also the words of the
+// event list. Sentences name the driver or the device, the values, and why where the stream tells it.
+import type { VirtioEvent } from '../../emulator/record/events';
+import { statusText } from '../../emulator/virtio/spec/status';
+import {
+  countOf,
+  formatAddress,
+  formatHex,
+  groupDigits,
+  plainText,
+  type Action,
+  type CodePosition,
+  type EventRow,
+  type Narration,
+  type RichText,
+} from '../../webview/model/inspector';
+import type { ViolationReport } from '../debug/target';
+
+type EventOf<Kind extends VirtioEvent['kind']> = Extract<VirtioEvent, { readonly kind: Kind }>;
+
+/** Where code stands, for links in sentences. */
+export type PositionOf = (pc: bigint) => CodePosition;
+
+const moved = (before: number, after: number): string => `${groupDigits(before)} → ${groupDigits(after)}`;
+
+function publishText(event: EventOf<'publish'>): RichText {
+  const heads = event.chains.map((chain) => `${chain.head}`);
+  const [only] = event.chains;
+  const what =
+    heads.length === 1 && only !== undefined
+      ? `head ${only.head}`
+      : `${countOf(heads.length, 'chain')} (heads ${heads.slice(0, 6).join(', ')}${heads.length > 6 ? ', …' : ''})`;
+  const where = heads.length === 1 && only !== undefined ? ` in slot ${only.slot}` : '';
+  return [
+    { strong: `Driver published ${what}` },
+    `${where} of queue ${event.queue}; avail.idx ${moved(event.before, event.after)}.`,
+  ];
+}
+
+function storeText(event: EventOf<'ring-load' | 'ring-store'>): RichText {
+  const { place, queue } = event;
+  const verb = event.kind === 'ring-store' ? 'stored' : 'read';
+  if (place.part === 'descriptor') {
+    const which = place.table === undefined ? `descriptor ${place.index}` : `entry ${place.index} of an indirect table`;
+    if (event.kind === 'ring-load')
+      return [`Driver read ${place.field} of ${which}, queue ${queue}: ${fieldValue(place.field, event.after)}.`];
+    return [
+      { strong: `Driver wrote ${place.field} of ${which}` },
+      `, queue ${queue}: ${fieldValue(place.field, event.before)} → ${fieldValue(place.field, event.after)}.`,
+    ];
+  }
+  const name =
+    'slot' in place
+      ? `${place.part === 'available' ? 'avail.ring' : 'used.ring'}[${place.slot}]`
+      : `${place.part === 'available' ? 'avail' : 'used'}.${place.field}`;
+  return [{ strong: `Driver ${verb} ${name}` }, ` of queue ${queue}: ${groupDigits(event.after)}.`];
+}
+
+function fieldValue(field: 'addr' | 'len' | 'flags' | 'next', value: bigint): string {
+  return field === 'addr' ? formatAddress(value) : field === 'flags' ? formatHex(value) : groupDigits(value);
+}
+
+function statusWriteText(event: EventOf<'status-write'>): RichText {
+  if (event.value === 0)
+    return [{ strong: 'Driver reset the device' }, ` (wrote 0 to Status, which was ${statusText(event.before)}).`];
+  const added = event.value & ~event.before;
+  const refused = event.value & ~event.after;
+  const what = added === 0 ? `wrote Status ${statusText(event.value)} again` : `set ${statusText(added)}`;
+  return [
+    { strong: `Driver ${what}` },
+    `; Status ${formatHex(event.before)} → ${formatHex(event.after)}${refused === 0 ? '' : `, because the device refused ${statusText(refused)}`}.`,
+  ];
+}
+
+function interruptText(event: EventOf<'interrupt'>): RichText {
+  const cause = event.cause === 'used-buffer' ? 'a used buffer' : 'a configuration change';
+  switch (event.outcome) {
+    case 'raised':
+      return [
+        { strong: 'Device raised its interrupt' },
+        ` for ${cause}; InterruptStatus is ${formatHex(event.interruptStatus)}.`,
+      ];
+    case 'already-pending':
+      return [{ strong: `Device has ${cause} to report` }, '; its interrupt was pending already.'];
+    case 'suppressed':
+      return [{ strong: 'Device left out the interrupt' }, ` for ${cause}, because the driver does not want it.`];
+  }
+}
+
+/** What an event is, in one sentence. */
+export function sentenceOf(event: VirtioEvent): RichText {
+  switch (event.kind) {
+    case 'publish':
+      return publishText(event);
+    case 'ring-load':
+    case 'ring-store':
+      return storeText(event);
+    case 'status-write':
+      return statusWriteText(event);
+    case 'interrupt':
+      return interruptText(event);
+    case 'notify':
+      return [{ strong: `Driver notified queue ${event.value}` }, event.exists ? '.' : ', which does not exist.'];
+    case 'fetch': {
+      const { chain } = event;
+      return [
+        { strong: `Device fetched head ${chain.head}` },
+        ` of queue ${event.queue} from slot ${chain.slot}: ${countOf(chain.elements.length, 'buffer')}${chain.tables.length === 0 ? '' : ' through an indirect table'}.`,
+      ];
+    }
+    case 'request':
+      return [
+        { strong: `Device: ${event.description}` },
+        ` (head ${event.head})${event.status === undefined ? '' : `, ${event.status}`}.`,
+      ];
+    case 'used':
+      return [
+        { strong: `Device used head ${event.head}` },
+        ` with len ${groupDigits(event.length)} in slot ${event.slot}; used.idx ${moved(event.index, (event.index + 1) & 0xffff)}.`,
+      ];
+    case 'collect': {
+      const count = (event.after - event.before) & 0xffff;
+      return [
+        { strong: `Driver collected ${countOf(count, 'used buffer')}` },
+        ` of queue ${event.queue}: it saw used.idx ${moved(event.before, event.after)}.`,
+      ];
+    }
+    case 'suppression':
+      return [{ strong: `Device wrote used.${event.field}` }, ` of queue ${event.queue}: ${groupDigits(event.value)}.`];
+    case 'dma-read':
+      return [`Device read ${countOf(event.length, 'byte')} at ${formatAddress(event.address)} (head ${event.head}).`];
+    case 'dma-write':
+      return [`Device wrote ${countOf(event.length, 'byte')} at ${formatAddress(event.address)} (head ${event.head}).`];
+    case 'interrupt-acknowledge':
+      return [
+        { strong: 'Driver acknowledged the interrupt' },
+        `; InterruptStatus ${formatHex(event.before)} → ${formatHex(event.after)}.`,
+      ];
+    case 'interrupt-claim':
+      return [{ strong: `A hart claimed interrupt ${event.source}` }, '.'];
+    case 'interrupt-complete':
+      return [`A hart completed interrupt ${event.source}.`];
+    case 'interrupt-line':
+      return [`The interrupt line of ${event.device} went ${event.level ? 'up' : 'down'}.`];
+    case 'interrupt-status-read':
+      return [`Driver read InterruptStatus: ${formatHex(event.value)}.`];
+    case 'identity-read':
+      return [
+        `Driver read ${event.register} of ${event.device}: ${formatHex(event.value)}${event.register === 'DeviceID' && event.value === 0 ? ', so there is no device here' : ''}.`,
+      ];
+    case 'status-read':
+      return [`Driver read Status: ${statusText(event.value)}.`];
+    case 'device-features-read':
+      return [
+        `Driver read offered bits ${event.window * 32} to ${event.window * 32 + 31}: ${formatHex(event.value, 8)}.`,
+      ];
+    case 'driver-features-write':
+      return [
+        { strong: `Driver accepted ${formatHex(event.value, 8)}` },
+        ` of bits ${event.window * 32} to ${event.window * 32 + 31}.`,
+      ];
+    case 'queue-ready-write':
+      return [
+        { strong: `Driver ${event.value === 0 ? 'stopped' : 'enabled'} queue ${event.queue}` },
+        event.after === event.value ? '.' : ', but the device did not take it.',
+      ];
+    case 'queue-setup':
+      return [
+        `Driver wrote ${event.field} of queue ${event.queue}: ${event.field === 'QueueSize' ? groupDigits(event.value) : formatHex(event.value, 8)}.`,
+      ];
+    case 'config-read':
+      return [
+        `Driver read ${event.field ?? `configuration offset ${formatHex(event.offset)}`}: ${groupDigits(event.value)}.`,
+      ];
+    case 'config-write':
+      return [
+        { strong: `Driver wrote ${event.field ?? `configuration offset ${formatHex(event.offset)}`}` },
+        `: ${groupDigits(event.value)}.`,
+      ];
+    case 'config-change':
+      return [{ strong: 'Device changed its configuration' }, `; generation ${event.generation}.`];
+    case 'needs-reset':
+      return [{ strong: 'Device needs a reset' }, `: ${event.reason}.`];
+    case 'reset-done':
+      return ['Device finished its reset.'];
+    case 'device-fault':
+      return [{ strong: 'The device model failed' }, `: ${event.message}.`];
+    case 'idle':
+      return ['Every hart waits for an interrupt.'];
+    case 'queue-select':
+      return [`Driver selected queue ${event.value}.`];
+    case 'queue-size-max-read':
+      return [`Driver read QueueSizeMax of queue ${event.queue}: ${groupDigits(event.value)}.`];
+    case 'queue-ready-read':
+      return [`Driver read QueueReady of queue ${event.queue}: ${event.value}.`];
+    case 'config-generation-read':
+      return [`Driver read ConfigGeneration: ${event.value}.`];
+    case 'device-features-select':
+    case 'driver-features-select':
+      return [
+        `Driver selected ${event.kind === 'device-features-select' ? 'offered' : 'accepted'} bits ${event.value * 32} to ${event.value * 32 + 31}.`,
+      ];
+    case 'queue-reset-write':
+    case 'queue-reset-read':
+      return [
+        `Driver ${event.kind === 'queue-reset-read' ? 'read' : 'wrote'} QueueReset of queue ${event.queue}: ${event.value}.`,
+      ];
+    case 'register-read':
+    case 'register-write':
+      return [
+        `Driver ${event.kind === 'register-read' ? 'read' : 'wrote'} ${event.register ?? `register offset ${formatHex(event.offset, 3)}`}: ${formatHex(event.value)}.`,
+      ];
+    case 'shared-memory-access':
+      return [`Driver accessed ${event.register}.`];
+  }
+}
+
+/** Events that say the same as another one, or too little, to be listed. */
+const unlisted: ReadonlySet<VirtioEvent['kind']> = new Set<VirtioEvent['kind']>([
+  'register-read',
+  'register-write',
+  'queue-select',
+  'device-features-select',
+  'driver-features-select',
+  'interrupt-line',
+  'interrupt-complete',
+  'idle',
+  'ring-load',
+  'dma-read',
+  'dma-write',
+  'config-generation-read',
+  'queue-ready-read',
+]);
+
+/** Whether the event list and the narration tell this event. */
+export function isTold(event: VirtioEvent): boolean {
+  if (event.kind !== 'ring-store') return !unlisted.has(event.kind);
+  // The store of idx is followed by its publish.
+  return event.place.part === 'descriptor' || (event.place.part === 'available' && event.place.field === 'ring');
+}
+
+const marks: Partial<Readonly<Record<VirtioEvent['kind'], EventRow['mark']>>> = {
+  publish: 'publish',
+  notify: 'notify',
+  fetch: 'fetch',
+  used: 'used',
+  interrupt: 'interrupt',
+};
+const words: Partial<Readonly<Record<VirtioEvent['kind'], string>>> = {
+  'ring-store': 'descriptor',
+  'status-write': 'status',
+  'status-read': 'status',
+  'interrupt-acknowledge': 'acknowledge',
+  'interrupt-status-read': 'interrupt',
+  'interrupt-claim': 'claim',
+  'identity-read': 'identity',
+  'device-features-read': 'features',
+  'driver-features-write': 'features',
+  'queue-ready-write': 'queue',
+  'queue-setup': 'queue',
+  'queue-size-max-read': 'queue',
+  'config-read': 'config',
+  'config-write': 'config',
+  'config-change': 'config',
+};
+
+/** One line of the event list. */
+export function eventRow(event: VirtioEvent, positionOf: PositionOf): EventRow {
+  return {
+    index: event.index + 1,
+    step: event.step,
+    virtualNanoseconds: event.virtualNanoseconds,
+    who: event.by === 'board' ? null : event.by,
+    device: event.device ?? null,
+    mark: marks[event.kind] ?? 'other',
+    kind: words[event.kind] ?? event.kind,
+    text: [plainText(sentenceOf(event))],
+    position: event.by === 'driver' ? positionOf(event.pc) : null,
+  };
+}
+
+/** A sentence with the place in the code that it happened at, when a driver did it. */
+function placed(event: VirtioEvent, positionOf: PositionOf): RichText {
+  const text = sentenceOf(event);
+  return event.by === 'driver' ? [...text, ' ', { position: positionOf(event.pc) }] : text;
+}
+
+/** What a store or write is about to change, when the evidence has exactly that pair. */
+export function differenceOf(report: ViolationReport): Narration['difference'] {
+  const before = report.evidence.find(({ name }) => /before|now|current/i.test(name));
+  const after = report.evidence.find(({ name }) => /written|about to|attempt|new value|stored/i.test(name));
+  if (before === undefined || after === undefined || before === after) return null;
+  return { title: report.beforeEffect ? 'if you continue' : 'what changed', minus: before.value, plus: after.value };
+}
+
+export interface NarrationSubject {
+  /** Newest last; only those that are told. */
+  readonly events: readonly VirtioEvent[];
+  /** The violation that the machine stands at. */
+  readonly violation: ViolationReport | undefined;
+  readonly actions: readonly Action[];
+  readonly positionOf: PositionOf;
+}
+
+/** Null before anything happened. */
+export function narrate({ events, violation, actions, positionOf }: NarrationSubject): Narration | null {
+  const newest = events.at(-1);
+  if (violation !== undefined) {
+    const effect = violation.beforeEffect ? ' The access has not taken effect.' : '';
+    return {
+      before: newest === undefined ? null : ['Before: ', plainText(sentenceOf(newest))],
+      sentence: [{ strong: violation.title }, `: ${violation.message}${effect}`],
+      violation: true,
+      difference: differenceOf(violation),
+      actions,
+    };
+  }
+  if (newest === undefined) return null;
+  const before = events.at(-2);
+  return {
+    before: before === undefined ? null : ['Before: ', plainText(sentenceOf(before))],
+    sentence: placed(newest, positionOf),
+    violation: false,
+    difference: null,
+    actions: [],
+  };
+}
