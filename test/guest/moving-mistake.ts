@@ -17,10 +17,10 @@ export interface Mistake {
 
 /** One mistake for each way in which a violation finds its line. */
 export const mistakes: readonly Mistake[] = [
-  { name: 'status bit cleared', rule: '', stage: 'introduce', statement: (write) => `${write}(base + Status, DRIVER);` },
-  { name: 'QueueSize above QueueSizeMax', rule: '', stage: 'describe', statement: (write) => `${write}(base + QueueSize, 32768);` },
-  { name: 'store to an owned descriptor', rule: '', stage: 'request', statement: () => 'rings.desc[2].next = 5;' },
-  { name: 'undefined bits acknowledged', rule: '', stage: 'acknowledge', statement: (write) => `${write}(base + InterruptACK, 0xf0);` },
+  { name: 'status bit cleared', rule: 'status.bit-cleared', stage: 'introduce', statement: (write) => `${write}(base + Status, DRIVER);` },
+  { name: 'QueueSize above QueueSizeMax', rule: 'queue.size-above-maximum', stage: 'describe', statement: (write) => `${write}(base + QueueSize, 32768);` },
+  { name: 'store to an owned descriptor', rule: 'ownership.descriptor-changed', stage: 'request', statement: () => 'rings.desc[2].next = 5;' },
+  { name: 'undefined bits acknowledged', rule: 'interrupt.undefined-bits-acknowledged', stage: 'acknowledge', statement: (write) => `${write}(base + InterruptACK, 0xf0);` },
 ]; // prettier-ignore
 
 export interface MovedMistake {
@@ -52,6 +52,8 @@ const bodies: Readonly<Record<Stage, readonly string[]>> = {
     'W(base + Status, ACKNOWLEDGE);',
     '@',
     'W(base + Status, ACKNOWLEDGE | DRIVER);',
+    'W(base + DeviceFeaturesSel, 0);',
+    '(void)R(base + DeviceFeatures);',
     'W(base + DeviceFeaturesSel, 1);',
     'uint32_t high = R(base + DeviceFeatures) & 1;',
     'W(base + DriverFeaturesSel, 1);',

@@ -121,6 +121,8 @@ export const statusRules: readonly Rule[] = [
     covers: [],
     ancestors: ['lguest.status-unknown'],
     section: '3.1.1',
+    // A device that refused FEATURES_OK cleared it: a driver that did not look adds it once more.
+    follows: ['init.features-ok-not-read-back'],
     on: ['status-write'],
     broken: (fact) =>
       countOf(added(fact) & steps) > 1 && written(fact, `${statusText(added(fact) & steps)} were set by one write.`),

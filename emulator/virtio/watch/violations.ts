@@ -128,12 +128,13 @@ export class ViolationList {
     return beside === undefined ? undefined : { number: this.rootOf(beside.number).number, because: 'same access' };
   }
 
-  /** Where a rule that is listed once already stands in this lap. */
+  /** Where a rule that is listed once already stands in this lap: for this queue, or for the device as a whole. */
   private earlierOfLap({ rule, device, queue }: Raised): number | undefined {
     if (!rule.once) return undefined;
     return this.state.active.get(device)?.find((number) => {
       const earlier = this.at(number);
-      return earlier.rule === rule.id && earlier.queue === queue;
+      const sameQueue = queue === undefined || earlier.queue === undefined || earlier.queue === queue;
+      return earlier.rule === rule.id && sameQueue;
     });
   }
 

@@ -99,7 +99,7 @@ uint64_t virtio_mmio_config64(uintptr_t base, unsigned offset) {
 }
 
 void virtio_mmio_driver_ok(uintptr_t base) {
-    mmio_write32(base + Status, mmio_read32(base + Status) | DRIVER_OK);
+    mmio_write32(base + Status, ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
 }
 
 void virtio_mmio_failed(uintptr_t base) {

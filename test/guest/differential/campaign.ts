@@ -6,7 +6,7 @@ import { generateSequence, type Sequence } from './generate';
 import { assembleHarness, placeHarness, placeSequence, readState } from './image';
 import { greatestBatch, ramBase, resultsBase, trapLimit } from './layout';
 import { OurMachine } from './ours';
-import { permittedDifferences } from './permitted';
+import { isAmbiguous, permittedDifferences } from './permitted';
 import { qemuVersion, runOnQemu } from './qemu';
 
 export interface CampaignOptions {
@@ -49,7 +49,8 @@ export function runCampaign(options: CampaignOptions): CampaignResult {
       plain.place(index, sequence);
     });
     const exit = plain.run(0, size);
-    if (exit.reason !== 'done') throw new Error(`unwatched, sequence ${exit.index} ends otherwise: ${exit.reason}`);
+    if (!exit.done)
+      throw new Error(`sequence ${exit.index} ends when it is watched, and not otherwise: ${exit.reason}`);
     const qemu = runOnQemu(image);
     for (const [index, sequence] of fit.sequences.entries()) {
       const theirs = readState(qemu, index);
@@ -68,27 +69,38 @@ export function runCampaign(options: CampaignOptions): CampaignResult {
   return { sequences: done, traps, replaced, differences };
 }
 
+interface Fit {
+  readonly sequences: readonly Sequence[];
+  readonly replaced: number;
+}
+
 /** Sequences that stay in their window and end, found by running them on our side with every page watched. */
-function makeFit(
-  machine: OurMachine,
-  seed: number,
-  first: number,
-  size: number,
-): { sequences: Sequence[]; replaced: number } {
+function makeFit(machine: OurMachine, seed: number, first: number, size: number): Fit {
   const sequences = Array.from({ length: size }, (_, index) => generateSequence(seed, first + index, 0, index));
   sequences.forEach((sequence, index) => machine.place(index, sequence));
   let replaced = 0;
-  for (let from = 0; from < size;) {
+
+  const replace = (index: number): void => {
+    for (let attempt = 1; attempt < 100; attempt++) {
+      const sequence = generateSequence(seed, first + index, attempt, index);
+      sequences[index] = sequence;
+      machine.place(index, sequence);
+      replaced++;
+      const fits = machine.run(index, index + 1).done && !isAmbiguous(sequence, readState(machine.ram, index));
+      if (fits) return;
+    }
+    throw new Error(`no fit sequence for ${seed}:${first + index}`);
+  };
+
+  for (let from = 0; ;) {
     const exit = machine.run(from, size);
-    if (exit.reason === 'done') break;
-    replaced++;
-    const attempt = Number(sequences[exit.index]?.name.split(':')[2] ?? 0) + 1;
-    if (attempt > 100) throw new Error(`sequence ${sequences[exit.index]?.name}: ${exit.reason}`);
-    const next = generateSequence(seed, first + exit.index, attempt, exit.index);
-    sequences[exit.index] = next;
-    machine.place(exit.index, next);
-    from = exit.index;
+    if (exit.done) break;
+    replace(exit.index);
+    from = exit.index + 1;
   }
+  sequences.forEach((sequence, index) => {
+    if (isAmbiguous(sequence, readState(machine.ram, index))) replace(index);
+  });
   return { sequences, replaced };
 }
 

@@ -1,7 +1,16 @@
 // The state in which a sequence starts: mode, translation, protection, interrupts, registers. Everything follows from the seed.
 import { randomOperand } from '../../reference/float-operands';
 import type { Random } from '../../reference/random';
-import { pageTables, scratch, type StateCsr, supervisorVectors, tableEntries, userAlias } from './layout';
+import {
+  pageTables,
+  ramBase,
+  ramBytes,
+  scratch,
+  type StateCsr,
+  supervisorVectors,
+  tableEntries,
+  userAlias,
+} from './layout';
 
 export type Mode = 'M' | 'S' | 'U';
 
@@ -57,6 +66,31 @@ const badAddresses: readonly bigint[] = [
   0xffffffffc0000000n,
   0x00fffffffffffff8n,
 ];
+
+/** Where nothing is mapped on either board: outside of QEMU's devices and of its high PCI window. */
+export function isHole(physicalAddress: bigint): boolean {
+  if (physicalAddress >= BigInt(holeAddress) && physicalAddress < BigInt(holeAddress) + 4096n) return true;
+  return physicalAddress >= BigInt(ramBase + ramBytes) && (physicalAddress < 1n << 34n || physicalAddress >= 1n << 35n);
+}
+
+/** What an access that faulted led to: RAM, a place where nothing is, or what only QEMU has. */
+export function placeOf({ mode, satp, entries }: Context, address: bigint): 'ram' | 'hole' | 'device' {
+  const inRam = (physical: bigint): boolean => physical >= BigInt(ramBase) && physical < BigInt(ramBase + ramBytes);
+  if (inRam(address)) return 'ram';
+  const mapped = satp !== 0n && mode !== 'M';
+  if (mapped && inRam(address - BigInt(userAlias))) return 'ram';
+  if (mapped && address >> 16n === 0x4000n) {
+    const leaf = entries[tableEntries.root + tableEntries.middle + (Number(address >> 12n) % tableEntries.leaf)] ?? 0n;
+    return isHole(((leaf >> 10n) & ((1n << 44n) - 1n)) << 12n) ? 'hole' : 'ram';
+  }
+  if (mapped && address >> 30n < 5n) return 'ram';
+  return isHole(address) ? 'hole' : 'device';
+}
+
+/** Whether a protected region may end inside the window. */
+export function isProtected({ csrs }: Context): boolean {
+  return (csrs.pmpcfg0 & 0xff_ffffn) !== 0n;
+}
 
 export function randomInteger(random: Random): bigint {
   switch (random.below(6)) {
@@ -204,11 +238,12 @@ function randomCsrs(random: Random, mode: Mode, satp: bigint, start: number): Re
     medeleg: random.once(2) ? random.bits(16) & delegableExceptions : 0n,
     mideleg: random.bits(12) & supervisorInterrupts & (random.once(2) ? -1n : 0n),
     mie: pending || random.once(4) ? random.bits(12) & allInterrupts : 0n,
-    mip: pending ? random.bits(12) & supervisorInterrupts : 0n,
+    mip: pending ? 1n << BigInt(random.pick([1, 5, 9])) : 0n,
     satp,
     mcounteren: random.bits(3),
     scounteren: random.bits(3),
     mcountinhibit: random.once(4) ? random.bits(3) & 5n : 0n,
+    menvcfg: random.bits(1),
     senvcfg: random.bits(1),
     stvec: BigInt(supervisorVectors) | random.bits(1),
     sscratch: randomInteger(random),
@@ -230,7 +265,7 @@ function randomCsrs(random: Random, mode: Mode, satp: bigint, start: number): Re
       maybe(status.TVM, 8) |
       maybe(status.TW, 4) |
       maybe(status.TSR, 8) |
-      (random.once(12) ? 0n : BigInt(1 + random.below(3)) << 13n),
+      (random.once(12) ? 0n : random.once(6) ? BigInt(1 + random.below(2)) << 13n : status.FS),
   };
 }
 

@@ -13,7 +13,7 @@ export interface CsrChoice {
   readonly use: 'any' | 'masked' | 'restored' | 'read' | 'hidden' | 'space' | 'region';
   /** For `masked` and `restored`: the bits that may be set. */
   readonly bits?: bigint;
-  /** For `masked`: bits that stay set. */
+  /** For `masked`: bits that are always set; such a CSR is not cleared bit by bit. */
   readonly kept?: bigint;
 }
 
@@ -35,7 +35,7 @@ export const csrChoices: readonly CsrChoice[] = [
   { name: 'scounteren', number: 0x106, use: 'masked', bits: 7n },
   { name: 'senvcfg', number: 0x10a, use: 'masked', bits: 1n },
   { name: 'sscratch', number: 0x140, use: 'any' },
-  { name: 'sepc', number: 0x141, use: 'any' },
+  { name: 'sepc', number: 0x141, use: 'masked', bits: ~1n },
   { name: 'scause', number: 0x142, use: 'any' },
   { name: 'stval', number: 0x143, use: 'any' },
   { name: 'sip', number: 0x144, use: 'masked', bits: supervisorInterrupts },
@@ -54,7 +54,7 @@ export const csrChoices: readonly CsrChoice[] = [
   { name: 'menvcfg', number: 0x30a, use: 'masked', bits: 1n },
   { name: 'mcountinhibit', number: 0x320, use: 'masked', bits: 5n },
   { name: 'mscratch', number: 0x340, use: 'restored', bits: all },
-  { name: 'mepc', number: 0x341, use: 'any' },
+  { name: 'mepc', number: 0x341, use: 'masked', bits: ~1n },
   { name: 'mcause', number: 0x342, use: 'any' },
   { name: 'mtval', number: 0x343, use: 'any' },
   { name: 'mip', number: 0x344, use: 'masked', bits: supervisorInterrupts },

@@ -2,7 +2,7 @@
 import { decode, encodable, type EncodableInstruction, instructionNames } from '../../../emulator/cpu/decoder';
 import type { EncodedField } from '../../../emulator/cpu/instructions/format';
 import { type Random, seededRandom } from '../../reference/random';
-import { type Context, type Mode, randomContext, randomInteger, status } from './context';
+import { type Context, isProtected, type Mode, randomContext, randomInteger, status } from './context';
 import { absentCsrs, type CsrChoice, csrChoices } from './csr-choices';
 import { codeBase, scratch, userAlias } from './layout';
 
@@ -15,6 +15,8 @@ export interface Sequence {
   /** Address of the final ecall. */
   readonly end: number;
   readonly code: Uint8Array;
+  /** Addresses of LRs that an SC depends on. */
+  readonly reservations: readonly number[];
 }
 
 /** Distance of sequences: even but not a multiple of 4, so that instructions lie across words and pages in all ways. */
@@ -28,8 +30,9 @@ export function generateSequence(seed: number, index: number, attempt: number, s
   const random = seededRandom(name);
   const start = codeBase + slot * codeStride;
   const context = randomContext(random, (mode, mapped) => start + (mode === 'U' && mapped ? userAlias : 0));
-  const code = new Builder(random, context, start).build();
-  return { name, context, start, end: start + code.length - 4, code };
+  const builder = new Builder(random, context, start);
+  const code = builder.build();
+  return { name, context, start, end: start + code.length - 4, code, reservations: builder.reservations };
 }
 
 type Fields = Record<string, number>;
@@ -50,8 +53,8 @@ type Options = Pick<Item, 'target' | 'origin' | 'inside'>;
 type Kind = 'compute' | 'memory' | 'stack' | 'atomic' | 'branch' | 'jump' | 'special';
 
 function kindOf({ name, text }: EncodableInstruction): Kind {
-  if (/^(lr|sc|amo)/.test(name)) return 'atomic';
-  if (/^(csr|[ms]ret$|wfi$|ecall$|ebreak$|c\.ebreak$|jalr$|c\.jr$|c\.jalr$)/.test(name)) return 'special';
+  if (/^(lr|amo)/.test(name)) return 'atomic';
+  if (/^(sc\.|csr|[ms]ret$|wfi$|ecall$|ebreak$|c\.ebreak$|jalr$|c\.jr$|c\.jalr$)/.test(name)) return 'special';
   if (text.includes('target')) return text.includes('rs1') ? 'branch' : 'jump';
   if (/sp$/.test(name) && /^c\.(f?[ls][wd])/.test(name)) return 'stack';
   return text.includes('(rs1)') ? 'memory' : 'compute';
@@ -94,6 +97,11 @@ class Builder {
   private mode: Mode;
   private latest = 10;
   private interruptsTouched = false;
+  /** Whether memory may be accessed as another mode would; such sequences do not return from traps. */
+  private readonly translates: boolean;
+  /** The one interrupt that may be pending. */
+  private readonly interrupt: bigint;
+  private readonly reserving: Item[] = [];
 
   constructor(
     private readonly random: Random,
@@ -102,6 +110,8 @@ class Builder {
   ) {
     this.constants = [...context.constantRegisters];
     this.mode = context.mode;
+    this.translates = context.mode === 'M' && context.satp !== 0n && !random.once(4);
+    this.interrupt = context.csrs.mip === 0n ? 1n << BigInt(random.pick([1, 5, 9])) : context.csrs.mip;
   }
 
   build(): Uint8Array {
@@ -109,6 +119,10 @@ class Builder {
     if (this.mode === 'M') this.setMachineStatus();
     while (this.items.length < count) this.add();
     return this.assemble();
+  }
+
+  get reservations(): number[] {
+    return this.reserving.map((item) => this.address(this.items.indexOf(item)));
   }
 
   private add(): void {
@@ -135,10 +149,10 @@ class Builder {
         this.addReservation();
         return;
       case 'environment':
-        this.push(required(random.pick(['ecall', 'ebreak', 'c.ebreak', 'mret', 'sret'])));
+        this.push(required(random.pick(['ecall', 'ebreak', 'c.ebreak', ...(this.translates ? [] : ['mret', 'sret'])])));
         return;
       case 'return':
-        this.addReturn();
+        if (!this.translates) this.addReturn();
         return;
       case 'wait':
         this.addWait();
@@ -227,7 +241,7 @@ class Builder {
   private setMachineStatus(): void {
     const { random } = this;
     const previous = random.pick([status.MPP.M, status.MPP.S, status.MPP.U]);
-    const translated = this.context.satp !== 0n && !random.once(4) ? status.MPRV : 0n;
+    const translated = this.translates ? status.MPRV : 0n;
     const register = this.constant((this.context.csrs.mstatus & ~status.MPP.M) | previous | translated);
     if (register !== undefined) this.push(required('csrrw'), { rd: 0, csr: 0x300, rs1: register });
   }
@@ -257,11 +271,15 @@ class Builder {
     const old = this.destination();
     if (old === address) return;
     this.push(required(`lr.${width}`), { rs1: address, rd: old });
+    const load = this.items.at(-1);
+    if (load !== undefined) this.reserving.push(load);
     if (random.once(2)) {
       const between = this.destination();
-      if (between !== address) this.push(required('addi'), { rd: between });
+      if (between !== address) this.push(required('addi'), { rd: between }, { inside: true });
     }
-    this.push(required(`sc.${width}`), { rs1: address });
+    this.push(required(`sc.${width}`), { rs1: address, rd: this.destination() }, { inside: true });
+    // The reservation is gone now, whatever a machine takes for its extent.
+    if (random.once(4)) this.push(required(`sc.${random.pick(['w', 'd'])}`), { rs1: address }, { inside: true });
   }
 
   /** To a lower or the same mode, to the instruction behind the return. */
@@ -290,8 +308,10 @@ class Builder {
       this.push(required('csrrs'), { csr: random.pick(absentCsrs) });
       return;
     }
-    const reachable = csrChoices.filter((choice) => (choice.number >> 8) % 4 <= { M: 3, S: 1, U: 0 }[this.mode]);
-    const choice = random.pick(random.once(8) ? csrChoices : reachable);
+    // Regions change only where there are some: that is known then.
+    const available = csrChoices.filter(({ name }) => isProtected(this.context) || !name.startsWith('pmp'));
+    const reachable = available.filter((choice) => (choice.number >> 8) % 4 <= { M: 3, S: 1, U: 0 }[this.mode]);
+    const choice = random.pick(random.once(8) ? available : reachable);
     if (['mie', 'mip', 'sie', 'sip', 'mstatus', 'sstatus', 'mideleg'].includes(choice.name))
       this.interruptsTouched = true;
     this.pushCsr(choice);
@@ -300,22 +320,27 @@ class Builder {
   private pushCsr(choice: CsrChoice): void {
     const { random } = this;
     const csr = choice.number;
-    const form = random.pick(['csrrw', 'csrrs', 'csrrc', 'csrrwi', 'csrrsi', 'csrrci']);
+    const form = random.pick(
+      choice.kept === undefined ? ['csrrw', 'csrrs', 'csrrc', 'csrrwi', 'csrrsi', 'csrrci'] : ['csrrw', 'csrrs'],
+    );
     switch (choice.use) {
       case 'any':
         this.push(required(form), { csr });
         return;
       case 'masked': {
-        const bits = choice.bits ?? 0n;
+        // When exactly floating point becomes dirty is up to the implementation.
+        const isStatus = csr === 0x300 || csr === 0x100;
+        const hidden: Fields = isStatus && isPartlyDirty(this.context.csrs.mstatus) ? { rd: 0 } : {};
+        let bits = isStatus && random.once(2) ? (choice.bits ?? 0n) & ~status.FS : (choice.bits ?? 0n);
+        if (!this.translates) bits &= ~status.MPRV;
+        if (choice.name === 'mip' || choice.name === 'sip') bits &= this.interrupt;
         if (form.endsWith('i')) {
-          if (choice.kept !== undefined) return;
-          this.push(required(form), { csr, zimm: random.below(32) & Number(bits & 31n) });
+          this.push(required(form), { csr, zimm: random.below(32) & Number(bits & 31n), ...hidden });
           return;
         }
-        const kept = choice.kept ?? 0n;
         const value = randomInteger(random) & bits;
-        const register = this.constant(form === 'csrrc' ? value & ~kept : value | kept);
-        if (register !== undefined) this.push(required(form), { csr, rs1: register });
+        const register = this.constant((isStatus ? wholeFS(value) : value) | (choice.kept ?? 0n));
+        if (register !== undefined) this.push(required(form), { csr, rs1: register, ...hidden });
         return;
       }
       case 'restored': {
@@ -377,8 +402,10 @@ class Builder {
 
   private assemble(): Uint8Array {
     // What does not fit is cut off, patterns as a whole; jumps into what is cut off lead to the end.
-    while (this.address(this.items.length) - this.start > greatestBytes || this.items.at(-1)?.inside === true)
-      this.items.pop();
+    while (this.address(this.items.length) - this.start > greatestBytes) {
+      let cut = this.items.pop();
+      while (cut?.inside === true) cut = this.items.pop();
+    }
     const last = this.items.length;
     this.items.push({ instruction: required('ecall'), fields: {} });
     const bytes = new Uint8Array(this.address(this.items.length) - this.start);
@@ -401,6 +428,16 @@ class Builder {
     while (this.items[reached]?.inside === true) reached++;
     return instruction.encode({ ...fields, imm: this.address(reached) - from });
   }
+}
+
+/** With FS off or dirty. */
+function wholeFS(value: bigint): bigint {
+  return (value & status.FS) === 0n ? value : value | status.FS;
+}
+
+/** FS initial or clean. */
+function isPartlyDirty(mstatus: bigint): boolean {
+  return (mstatus & status.FS) !== 0n && (mstatus & status.FS) !== status.FS;
 }
 
 function lengthOf({ instruction, fields }: Item): 2 | 4 {

@@ -35,7 +35,7 @@ const deviceTreeBase = ramBase + (48 << 20);
 
 /** CSRs that are set before a sequence and dumped after it. `mepc` and `mstatus` are where the sequence starts. */
 export const stateCsrs = [
-  'medeleg', 'mideleg', 'mie', 'mip', 'satp', 'mcounteren', 'scounteren', 'mcountinhibit', 'senvcfg', 'stvec', 'sscratch', 'sepc',
+  'medeleg', 'mideleg', 'mie', 'mip', 'satp', 'mcounteren', 'scounteren', 'mcountinhibit', 'menvcfg', 'senvcfg', 'stvec', 'sscratch', 'sepc',
   'scause', 'stval', 'mcause', 'mtval', 'pmpaddr0', 'pmpaddr1', 'pmpaddr2', 'pmpaddr3', 'pmpcfg0', 'mepc', 'mstatus',
 ] as const; // prettier-ignore
 export type StateCsr = (typeof stateCsrs)[number];
@@ -47,10 +47,10 @@ export const record = {
   f: 0x100,
   /** 64-bit values of `stateCsrs`, in order. */
   csrs: 0x200,
-  fcsr: 0x2c0,
+  fcsr: 0x2d0,
   /** Address of the first instruction, and of the `ecall` behind the last one. */
-  start: 0x2c8,
-  end: 0x2d0,
+  start: 0x2d8,
+  end: 0x2e0,
   /** Root, middle and leaf entries. */
   entries: 0x300,
   scratch: 0x400,
@@ -66,8 +66,8 @@ export const result = {
   x: 0,
   f: 0x100,
   csrs: 0x200,
-  fcsr: 0x2c0,
-  trapCount: 0x2c8,
+  fcsr: 0x2d0,
+  trapCount: 0x2d8,
   entries: 0x300,
   scratch: 0x400,
   traps: 0x600,

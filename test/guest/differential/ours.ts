@@ -5,28 +5,28 @@ import { type Cpu, type CpuEnvironment, pageFlag } from '../../../emulator/cpu/c
 import type { Sequence } from './generate';
 import { currentRecord, placeHarness, placeSequence } from './image';
 import { control, ramBase, ramBytes, scratch, testFinisher } from './layout';
-import { holeAddress } from './context';
+import { isHole, isProtected } from './context';
 
 /** More than a sequence, its traps and the harness around it can need. */
 const stepsPerSequence = 60_000;
 
-export interface Exit {
-  /** `done`, or why the sequence that ran last is not fit for the test. */
-  readonly reason: 'done' | string;
-  readonly index: number;
-}
+/** How a run ended: with the last sequence, or at one that is not fit for the test. */
+export type Exit = { readonly done: true } | { readonly done: false; readonly index: number; readonly reason: string };
 
 class Environment implements CpuEnvironment {
   cpu: Cpu | undefined;
   finished = false;
   unfit: string | undefined;
 
+  /** Whether accesses that cross pages are unfit, for each sequence. */
+  readonly crossingUnfit: boolean[] = [];
+
   private note(reason: string): void {
     this.unfit ??= reason;
     this.cpu?.requestStop();
   }
   private outside(address: number, pc: bigint): 'fault' {
-    if (!isHarness(pc) && !isHole(address)) this.note(`an access to 0x${address.toString(16)}`);
+    if (!isHarness(pc) && !isHole(BigInt(address))) this.note(`an access to 0x${address.toString(16)}`);
     return 'fault';
   }
   load: CpuEnvironment['load'] = (address, _size, by) => this.outside(address, by.pc);
@@ -38,9 +38,17 @@ class Environment implements CpuEnvironment {
     }
     return 'done';
   };
-  beforeWatched: CpuEnvironment['beforeWatched'] = ({ physicalAddress, size, pc }) => {
+  fetch = (address: number): number => {
+    if (!isHole(BigInt(address))) this.note(`a fetch from 0x${address.toString(16)}`);
+    return -1;
+  };
+  beforeWatched: CpuEnvironment['beforeWatched'] = ({ physicalAddress, size, pc, virtualAddress }) => {
     const inside = physicalAddress >= scratch.window && physicalAddress + size <= scratch.window + scratch.windowBytes;
-    if (inside || isHarness(pc)) return 'proceed';
+    if (isHarness(pc)) return 'proceed';
+    const secondPart = Number(virtualAddress & 0xfffn) !== physicalAddress % 4096;
+    if (secondPart && this.cpu !== undefined && this.crossingUnfit[currentRecord(this.cpu.ram)] === true)
+      this.note('an access that crosses pages');
+    if (inside) return 'proceed';
     this.note(`an access to 0x${physicalAddress.toString(16)}`);
     return 'stop';
   };
@@ -51,12 +59,6 @@ class Environment implements CpuEnvironment {
 }
 
 const isHarness = (pc: bigint): boolean => pc >= BigInt(ramBase) && pc < BigInt(control.base);
-/** Where QEMU's board has nothing either: not in the device space, not in its high PCI window. */
-function isHole(address: number): boolean {
-  if (address >= holeAddress && address < holeAddress + 4096) return true;
-  return address >= ramBase + ramBytes && (address < 2 ** 34 || address >= 2 ** 35);
-}
-
 export class OurMachine {
   private readonly environment = new Environment();
   private readonly cpu: Cpu;
@@ -80,6 +82,7 @@ export class OurMachine {
 
   place(index: number, sequence: Sequence): void {
     placeSequence(this.cpu.ram, index, sequence);
+    this.environment.crossingUnfit[index] = isProtected(sequence.context);
   }
 
   /** Runs the placed sequences from `from` up to, not including, `to`. */
@@ -94,13 +97,13 @@ export class OurMachine {
     let since = cpu.steps;
     for (;;) {
       const exit = cpu.run(cpu.steps + stepsPerSequence);
-      if (environment.finished) return { reason: 'done', index: to };
+      if (environment.finished) return { done: true };
       const now = currentRecord(cpu.ram);
       const reason =
         environment.unfit ??
         (exit.kind !== 'limit' ? `the machine ends with ${exit.kind}` : undefined) ??
         (now === index && cpu.steps - since > stepsPerSequence ? 'no end' : undefined);
-      if (reason !== undefined) return { reason, index: now };
+      if (reason !== undefined) return { done: false, reason, index: now };
       if (now !== index) since = cpu.steps;
       index = now;
     }

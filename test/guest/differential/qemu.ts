@@ -26,7 +26,8 @@ export function runOnQemu(image: Uint8Array): Uint8Array {
     fs.writeFileSync(memory, image);
     fs.truncateSync(memory, ramBytes);
     const words = [
-      '-M', 'virt,memory-backend=ram', '-cpu', processor, '-smp', '1', '-m', `${ramBytes >> 20}M`,
+      '-M', 'virt,memory-backend=ram', '-cpu', processor, '-smp', '1,maxcpus=2', // Otherwise QEMU splits atomics in two, and a store fault becomes a load fault.
+ '-m', `${ramBytes >> 20}M`,
       '-object', `memory-backend-file,id=ram,size=${ramBytes},mem-path=${memory},share=on`,
       '-bios', 'none', '-display', 'none', '-monitor', 'none', '-serial', 'none', '-no-reboot',
     ]; // prettier-ignore

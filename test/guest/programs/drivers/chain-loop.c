@@ -5,8 +5,8 @@
 static void read_sector(uintptr_t base) {
     describe_read();
 #ifdef VIOLATION
-    rings.desc[2].next = 1;
-    rings.desc[2].flags = VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_NEXT; /* HERE */
+    rings.desc[2].flags = VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_NEXT;
+    rings.desc[2].next = 1; /* HERE */
 #endif
     perform_read(base);
 }

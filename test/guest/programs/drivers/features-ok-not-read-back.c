@@ -13,6 +13,9 @@ static void settle_features(uintptr_t base) {
 
 static void choose_queue(uintptr_t base) {
     mmio_write32(base + QueueSel, 0);
+    if (mmio_read32(base + QueueSizeMax) < QUEUE_SIZE) {
+        finish(1);
+    }
     mmio_write32(base + QueueSize, QUEUE_SIZE); /* HERE */
 }
 

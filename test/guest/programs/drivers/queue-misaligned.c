@@ -10,7 +10,12 @@ static void place_descriptors(uintptr_t base) {
     area += 8;
 #endif
     mmio_write32(base + QueueDescHigh, (uint32_t)(area >> 32));
-    mmio_write32(base + QueueDescLow, (uint32_t)area); /* HERE */
+    mmio_write32(base + QueueDescLow, (uint32_t)area);
+}
+
+static void use_queue(uintptr_t base) {
+    fence(w, o);
+    mmio_write32(base + QueueReady, 1); /* HERE */
 }
 
 _Noreturn void main(void) {
@@ -18,6 +23,7 @@ _Noreturn void main(void) {
     negotiate(base, 0);
     describe_queue(base);
     place_descriptors(base);
-    print("descriptors placed\n");
+    use_queue(base);
+    print("queue in use\n");
     finish(0);
 }
