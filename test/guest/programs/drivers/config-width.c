@@ -3,17 +3,18 @@
 #include "driver.h"
 
 static uint64_t capacity(uintptr_t base) {
-#ifndef VIOLATION
-    uint32_t generation, low, high;
+    uint32_t generation;
+    uint64_t value;
     do {
         generation = mmio_read32(base + ConfigGeneration);
-        low = mmio_read32(base + Config);
-        high = mmio_read32(base + Config + 4);
-    } while (mmio_read32(base + ConfigGeneration) != generation);
-    return (uint64_t)high << 32 | low;
+#ifndef VIOLATION
+        value = mmio_read32(base + Config);
+        value |= (uint64_t)mmio_read32(base + Config + 4) << 32;
 #else
-    return *(volatile uint64_t *)(base + Config); /* HERE */
+        value = *(volatile uint64_t *)(base + Config); /* HERE */
 #endif
+    } while (mmio_read32(base + ConfigGeneration) != generation);
+    return value;
 }
 
 _Noreturn void main(void) {
