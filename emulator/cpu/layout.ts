@@ -193,7 +193,8 @@ export function layoutFor(harts: number, ramBase: number, ramBytes: number): Mem
   const slots = align(slotOfPage + pages * 4, pageBytes);
   const slotCount = Math.min(pages, slotLimit);
   const ram = align(slots + slotCount * slotBytes, 0x10000);
-  return { harts, ramBase, ramBytes, pageFlags, slotOfPage, slots, slotCount, ram, totalBytes: ram + ramBytes };
+  const totalBytes = align(ram + ramBytes, 0x10000);
+  return { harts, ramBase, ramBytes, pageFlags, slotOfPage, slots, slotCount, ram, totalBytes };
 }
 
 export function hartBase(index: number): number {
