@@ -280,6 +280,7 @@ export class RingsideDebugAdapter extends DebugSession {
 
   private stopped(reason: StopReason, hart: number): void {
     this.inspection.forget();
+    this.inspection.stoppedAt(reason, hart);
     this.exceptions.note(reason, hart);
     this.sendEvent(new Event('stopped', { threadId: hart + 1, allThreadsStopped: true, ...stopBody(reason) }));
   }

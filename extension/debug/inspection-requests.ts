@@ -2,7 +2,7 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { fileName } from './violation-text';
 import { hexText, memoryReference, parseReference, parseValue, readFields } from './protocol-values';
-import type { DebugTarget, RegisterGroup, StackFrame, Variable } from './target';
+import type { DebugTarget, RegisterGroup, StackFrame, StopReason, Variable } from './target';
 
 type Handler = (values: unknown) => Promise<object | undefined>;
 
@@ -24,6 +24,8 @@ export class InspectionRequests {
   private containers: Container[] = [];
   private addresses: bigint[] = [];
   private linesStartAt1 = true;
+  /** Frames of the stopped hart that only carry an access: editors pass over them when they choose what to show. */
+  private carriers: { readonly hart: number; readonly frames: number } | undefined;
 
   constructor(private readonly target: DebugTarget) {}
 
@@ -48,6 +50,11 @@ export class InspectionRequests {
   forget(): void {
     this.containers = [];
     this.addresses = [];
+    this.carriers = undefined;
+  }
+  /** The stop that stacks are shown for. */
+  stoppedAt(reason: StopReason, hart: number): void {
+    this.carriers = reason.kind === 'violation' ? { hart, frames: reason.violation.blamedFrame } : undefined;
   }
   rememberAddress(address: bigint): number {
     return this.addresses.push(address);
@@ -73,6 +80,7 @@ export class InspectionRequests {
 
   private frame(frame: StackFrame, hart: number, index: number): DebugProtocol.StackFrame {
     const { source } = frame;
+    const carries = this.carriers?.hart === hart && index < this.carriers.frames;
     return {
       id: (hart << 16) | index,
       name: frame.inlined ? `${frame.name} (inlined)` : frame.name,
@@ -81,7 +89,13 @@ export class InspectionRequests {
       instructionPointerReference: memoryReference(frame.pc),
       ...(source === undefined
         ? { presentationHint: 'subtle' as const }
-        : { source: { name: fileName(source.file), path: source.file } }),
+        : {
+            source: {
+              name: fileName(source.file),
+              path: source.file,
+              ...(carries && { presentationHint: 'deemphasize' as const }),
+            },
+          }),
     };
   }
 

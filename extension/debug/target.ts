@@ -50,6 +50,8 @@ export interface ViolationReport {
   readonly function: string;
   /** Innermost first. */
   readonly stack: readonly StackFrame[];
+  /** Index in `stack` of the frame that `source` belongs to; frames before it only carry the access. */
+  readonly blamedFrame: number;
   readonly related:
     | {
         readonly description: string;

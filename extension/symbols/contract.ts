@@ -11,6 +11,8 @@ export interface RegisterFile {
   x(index: number): bigint | undefined;
   /** Raw 64 bits of floating-point register f0..f31, where they are known. */
   f?(index: number): bigint | undefined;
+  /** Other registers by name, e.g. control and status registers. */
+  named?(name: string): bigint | undefined;
 }
 
 /** Half-open address range: `low <= address < high`. */
@@ -92,6 +94,11 @@ export interface UnwoundFrame {
   /** The frame was interrupted (a signal frame): its pc is the next instruction, not the one after a call. */
   readonly interrupted: boolean;
 }
+
+export type UnwindStep =
+  | { readonly kind: 'caller'; readonly frame: UnwoundFrame }
+  /** There is no caller, or none that can be trusted; `reason` is a clause without a full stop. */
+  | { readonly kind: 'end'; readonly reason: string; readonly cfa: bigint | undefined };
 
 /** One line of a call stack; inlined functions have lines of their own. */
 export interface StackFrame {
@@ -208,6 +215,8 @@ export interface Symbols {
   rebased(loadBias: bigint): Symbols;
   /** Whether the address lies in a loaded segment of this image. */
   contains(address: bigint): boolean;
+  /** Whether the address lies in a segment that is executed. */
+  isCode(address: bigint): boolean;
   /** Bytes as the file holds them; `undefined` where the file has none. */
   bytesAt(address: bigint, length: number): Uint8Array | undefined;
 
@@ -246,6 +255,8 @@ export interface Symbols {
 
   /** The caller's registers; `undefined` when this is the outermost frame or nothing trustworthy is found. */
   unwind(registers: RegisterFile, readMemory: ReadMemory, innermost?: boolean): UnwoundFrame | undefined;
+  /** The same with the reason when there is no caller. `exact`: the pc is the next instruction, not what follows a call. */
+  step(registers: RegisterFile, readMemory: ReadMemory, exact: boolean): UnwindStep;
   backtrace(registers: RegisterFile, readMemory: ReadMemory, limit?: number): Backtrace;
 
   /** What can be named in this frame: parameters, locals (innermost block first) and the file's globals. */

@@ -3,9 +3,12 @@ import { MalformedInput, toBigint, toNumber } from './bytes';
 import { backtrace } from './backtrace';
 import type {
   AddressRange,
+  Assignment,
   Backtrace,
   BreakpointAddress,
   ElfSymbol,
+  Evaluation,
+  FrameContext,
   LoadOptions,
   ReadMemory,
   RegisterFile,
@@ -13,15 +16,27 @@ import type {
   SourceFrame,
   SourceLocation,
   SymbolOffset,
+  Symbols,
+  UnwindStep,
   UnwoundFrame,
+  Value,
+  Variable,
+  VariableScope,
 } from './contract';
 import { languages, at } from './dwarf/constants';
 import { Dwarf } from './dwarf/dwarf';
+import { unavailable } from './dwarf/expressions';
+import { NameSearch } from './dwarf/name-search';
+import { Types } from './dwarf/types';
+import { environmentOf } from './evaluate/environment';
+import { assignment, evaluateExpression, type Environment } from './evaluate/evaluate';
 import { readElf, type ElfImage } from './elf';
 import { Problems } from './problems';
 import { SourceMap } from './source';
 import { SymbolTable } from './symbol-table';
-import { unwindStep, type UnwindImage, type UnwindStep } from './unwind';
+import { TypedValue } from './typed-value';
+import { readEntry, valueContext, variableScopes, type VariableImage } from './variables';
+import { CallerRegisters, frameAddress, unwindStep, type UnwindImage } from './unwind';
 
 /** What is parsed once per file, however often it is loaded. */
 interface Parsed {
@@ -31,9 +46,10 @@ interface Parsed {
   readonly table: SymbolTable;
   readonly dwarf: Dwarf;
   readonly source: SourceMap;
+  readonly types: Types;
 }
 
-export class ImageSymbols {
+export class ImageSymbols implements Symbols {
   readonly #parsed: Parsed;
 
   constructor(
@@ -49,7 +65,8 @@ export class ImageSymbols {
     const elf = readElf(image, name, problems);
     const dwarf = new Dwarf(elf, problems);
     const source = new SourceMap(dwarf, (address, length) => fileBytesAt(elf, address, length));
-    const parsed = { name, elf, problems, table: new SymbolTable(elf, problems), dwarf, source };
+    const types = new Types(new NameSearch(dwarf.info));
+    const parsed = { name, elf, problems, table: new SymbolTable(elf, problems), dwarf, source, types };
     return new ImageSymbols(parsed, options.loadBias ?? 0n);
   }
 
@@ -240,6 +257,53 @@ export class ImageSymbols {
 
   backtrace(registers: RegisterFile, readMemory: ReadMemory, limit?: number): Backtrace {
     return backtrace([this], registers, readMemory, limit);
+  }
+
+  #variableImage(): VariableImage {
+    const { dwarf, types } = this.#parsed;
+    return {
+      dwarf,
+      types,
+      loadBias: this.loadBias,
+      frameAddress: (frame, readMemory) =>
+        frameAddress(this.#unwindImage(), this.#toLink(frame.lookupPc), frame.registers, readMemory),
+      describeAddress: (address) => {
+        const found = this.symbolAt(address);
+        return found === undefined || found.offset === 0n ? found?.name : `${found.name}+${found.offset}`;
+      },
+    };
+  }
+
+  scopesAt(frame: FrameContext): readonly VariableScope[] {
+    return this.#guard([], () => variableScopes(this.#variableImage(), frame));
+  }
+
+  readVariable(variable: Variable, frame: FrameContext, readMemory: ReadMemory): Value {
+    const image = this.#variableImage();
+    const context = valueContext(image, frame, readMemory);
+    const missing = unavailable('its debugging information is damaged');
+    const otherwise = new TypedValue(context, variable.name, { kind: 'void' }, missing, 0, undefined, undefined);
+    return this.#guard(otherwise, () => {
+      const entry = this.#parsed.dwarf.info.entryAt(variable.entry);
+      return readEntry(image, entry, variable.name, frame, readMemory);
+    });
+  }
+
+  evaluate(expression: string, frame: FrameContext, readMemory: ReadMemory): Evaluation {
+    return this.#guard({ ok: false, message: 'the debugging information that it needs is damaged' }, () =>
+      evaluateExpression(expression, this.#environment(frame, readMemory)),
+    );
+  }
+
+  assign(target: string, text: string, frame: FrameContext, readMemory: ReadMemory): Assignment {
+    const isLive = !(frame.registers instanceof CallerRegisters);
+    return this.#guard({ kind: 'refused', message: 'the debugging information that it needs is damaged' }, () =>
+      assignment(target, text, this.#environment(frame, readMemory), isLive),
+    );
+  }
+
+  #environment(frame: FrameContext, readMemory: ReadMemory): Environment {
+    return environmentOf(this.#variableImage(), frame, readMemory, (name) => this.symbolNamed(name));
   }
 
   languageAt(pc: bigint): string | undefined {

@@ -18,9 +18,7 @@ export class Mutes implements vscode.Disposable {
     private readonly memory: vscode.Memento,
     private readonly sessions: Sessions,
   ) {
-    this.subscription = sessions.onChange((session) => {
-      if (session.standing === 'starting') void this.apply();
-    });
+    this.subscription = sessions.onStart(() => void this.apply());
   }
 
   dispose(): void {

@@ -37,7 +37,7 @@ import {
   type ProjectionSource,
 } from './pictures/source';
 import { sourceLines } from './pictures/source-lines';
-import { projectViolation } from './pictures/violations';
+import { projectViolation, reportPosition } from './pictures/violations';
 
 export type { ProjectionSource } from './pictures/source';
 
@@ -209,7 +209,7 @@ function withViolations(
       mark: 'violation',
       kind: 'violation',
       text: [`${report.title}: ${report.message}`],
-      position: positionOf(report.pc),
+      position: reportPosition(report, positionOf),
     }));
   return [...rows, ...found].sort((a, b) => a.virtualNanoseconds - b.virtualNanoseconds || a.step - b.step);
 }

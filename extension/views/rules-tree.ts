@@ -37,10 +37,8 @@ export class RulesTree implements vscode.TreeDataProvider<Node>, vscode.Disposab
     this.subscriptions = [
       view,
       view.onDidChangeCheckboxState((event) => void this.check(event.items)),
-      sessions.onChange((session) => {
-        if (session.standing === 'starting') void session.target.setPolicy('tree', this.choices);
-        this.change.fire();
-      }),
+      sessions.onStart((session) => void session.target.setPolicy('tree', this.choices)),
+      sessions.onChange(() => this.change.fire()),
       sessions.onViolation(() => this.change.fire()),
       mutes.onChange(() => this.change.fire()),
     ];

@@ -23,10 +23,13 @@ export interface ViewedSession {
 export class Sessions implements vscode.Disposable {
   private readonly all = new Map<string, ViewedSession>();
   private readonly changes = new vscode.EventEmitter<ViewedSession>();
+  private readonly starts = new vscode.EventEmitter<ViewedSession>();
   private readonly finds = new vscode.EventEmitter<{ session: ViewedSession; violation: ViolationReport }>();
   private readonly outputs = new vscode.EventEmitter<{ session: ViewedSession; channel: string; bytes: Uint8Array }>();
   private newest: ViewedSession | undefined;
 
+  /** A session was created; its guest is not loaded yet. */
+  readonly onStart = this.starts.event;
   /** Its standing, devices or policy changed. */
   readonly onChange = this.changes.event;
   readonly onViolation = this.finds.event;
@@ -56,6 +59,7 @@ export class Sessions implements vscode.Disposable {
     this.all.set(session.id, session);
     this.newest = session;
     target.onEvent((event) => this.note(session, event));
+    this.starts.fire(session);
     this.changes.fire(session);
     return session;
   }
@@ -71,6 +75,7 @@ export class Sessions implements vscode.Disposable {
 
   dispose(): void {
     for (const id of [...this.all.keys()]) void this.end(id);
+    this.starts.dispose();
     this.changes.dispose();
     this.finds.dispose();
     this.outputs.dispose();

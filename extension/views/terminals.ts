@@ -12,9 +12,7 @@ export class ConsoleTerminals implements vscode.Disposable {
   constructor(sessions: Sessions) {
     this.subscriptions = [
       sessions.onConsole(({ session, channel, bytes }) => this.show(session, channel, bytes)),
-      sessions.onChange((session) => {
-        if (session.standing === 'starting') this.closeOld(session);
-      }),
+      sessions.onStart((session) => this.closeOld(session)),
     ];
   }
 

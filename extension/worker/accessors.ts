@@ -51,8 +51,7 @@ export function isPlainAccess(code: readonly string[]): boolean {
   for (const text of code) {
     const [, mnemonic = '', operands = ''] = /^(\S+)\s*(.*)$/.exec(text) ?? [];
     const name = mnemonic.replace(/^c\./, '');
-    if (name === 'call' || ((name === 'jal' || name === 'jalr') && !/^(zero|x0),/.test(operands) && name !== 'jr'))
-      return false;
+    if (name === 'call' || ((name === 'jal' || name === 'jalr') && !/^(zero|x0),/.test(operands))) return false;
     const memory = /\((\w+)\)\s*$/.exec(operands);
     if (memory === null || name.startsWith('j')) continue;
     if (memory[1] !== 'sp' && memory[1] !== 's0' && memory[1] !== 'fp') accesses++;

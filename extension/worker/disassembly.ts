@@ -56,7 +56,7 @@ export function disassembleAround(
       bytes: instruction === undefined ? new Uint8Array(0) : bytes,
       text: instruction?.text ?? '(no memory here)',
       symbol: symbols.at(at)?.symbolAt(at) === undefined ? undefined : symbolWithOffset(symbols, at),
-      source: line === undefined ? undefined : { file: line.file, line: line.line },
+      source: line === undefined ? undefined : { file: symbols.findSource(line.file), line: line.line },
     };
     at = BigInt.asUintN(64, at + BigInt(bytes.length));
     return row;
@@ -69,9 +69,12 @@ function symbolWithOffset(symbols: GuestSymbols, address: bigint): string {
   return near.offset === 0n ? near.name : `${near.name}+${near.offset.toString()}`;
 }
 
+/** Farther back than this a function's start is no help: decoding would take too long. */
+const longestWalkBytes = 0x1_0000n;
+
 /**
- * Instructions have two lengths, so going back needs a known boundary: the start of the function when there is one, otherwise the
- * nearest earlier start from which decoding arrives exactly here.
+ * Instructions have two lengths, so going back needs a known boundary: the start of the function, then that of the one before it. Where
+ * no symbol helps, the nearest earlier start from which decoding arrives exactly here.
  */
 function startBefore(
   machine: Machine,
@@ -80,23 +83,34 @@ function startBefore(
   address: bigint,
   instructions: number,
 ): bigint {
-  const farthest = BigInt(instructions) * 4n;
-  const near = symbols.at(address)?.symbolAt(address);
-  const begins = near === undefined ? address : address - near.offset;
-  const candidates = [...(begins < address && address - begins <= farthest * 4n ? [begins] : [])];
-  for (let back = farthest; back >= farthest - 4n && back > 0n; back -= 2n) candidates.push(address - back);
-  for (const candidate of candidates) {
-    const starts: bigint[] = [];
-    let at = candidate;
-    while (at < address) {
-      starts.push(at);
-      at += BigInt(one(machine, hart, at)?.bytes.length ?? 2);
+  if (instructions === 0) return address;
+  const near = symbols.at(address - 2n)?.symbolAt(address - 2n);
+  const begins = near === undefined ? undefined : address - 2n - near.offset;
+  if (begins !== undefined && address - begins <= longestWalkBytes) {
+    const starts = boundaries(machine, hart, begins, address);
+    if (starts !== undefined) {
+      return (
+        starts[starts.length - instructions] ??
+        startBefore(machine, symbols, hart, begins, instructions - starts.length)
+      );
     }
-    if (at !== address) continue;
-    const start = starts[starts.length - instructions];
+  }
+  const farthest = BigInt(instructions) * 4n;
+  for (let back = farthest; back >= 2n; back -= 2n) {
+    const starts = boundaries(machine, hart, address - back, address);
+    const start = starts?.[starts.length - instructions];
     if (start !== undefined) return start;
-    // The function is shorter than what is asked for: count the rest in halfwords, which rarely matters.
-    return candidate - 2n * BigInt(instructions - starts.length);
   }
   return address - 2n * BigInt(instructions);
+}
+
+/** Starts of the instructions from `low` on; undefined when decoding does not arrive exactly at `high`. */
+function boundaries(machine: Machine, hart: number, low: bigint, high: bigint): readonly bigint[] | undefined {
+  const starts: bigint[] = [];
+  let at = low;
+  while (at < high) {
+    starts.push(at);
+    at += BigInt(one(machine, hart, at)?.bytes.length ?? 2);
+  }
+  return at === high ? starts : undefined;
 }

@@ -1,6 +1,6 @@
 // Registers, variables and expressions of a machine that stands still. Handles to variables die when it moves.
 import type { Machine } from '../../emulator/machine';
-import { registerName } from '../../emulator/cpu/registers';
+import { floatRegisterNames, integerRegisterNames } from '../../emulator/cpu/registers';
 import type { RegisterGroup, RegisterValue, StackFrame as TargetFrame, Variable, VariableScope } from '../debug/target';
 import type { StackFrame, Value } from '../symbols/contract';
 import type { GuestSymbols } from './guest-symbols';
@@ -18,6 +18,11 @@ export class FrameInspector {
     private readonly symbols: GuestSymbols,
   ) {}
 
+  /** Something was changed by hand: stacks are found anew, handles to variables stay. */
+  refresh(): void {
+    this.stacks.clear();
+  }
+
   backtrace(hart: number, limit: number): readonly TargetFrame[] {
     return this.frames(hart)
       .slice(0, limit)
@@ -32,7 +37,7 @@ export class FrameInspector {
     for (let index = 0; index < 32; index++) {
       const value = file.x(index);
       integer.push({
-        name: registerName('x', index),
+        name: integerRegisterNames[index] ?? '',
         value: value ?? 0n,
         bits: 64,
         ...(value === undefined && { detail: lost }),
@@ -40,7 +45,7 @@ export class FrameInspector {
     }
     const floating = Array.from({ length: 32 }, (_, index): RegisterValue => {
       const value = frame === 0 ? cpu.readF(hart, index) : (file.f?.(index) ?? 0n);
-      return { name: registerName('f', index), value, bits: 64, detail: floatText(value) };
+      return { name: floatRegisterNames[index] ?? '', value, bits: 64, detail: floatText(value) };
     });
     const csrs = (low: number, high: number): RegisterValue[] =>
       cpu.csrs
@@ -63,11 +68,11 @@ export class FrameInspector {
     const unsigned = BigInt.asUintN(64, value);
     if (name === 'pc') return cpu.writePc(hart, unsigned);
     for (let index = 0; index < 32; index++) {
-      if (name === registerName('x', index) || name === `x${index}`) {
+      if (name === integerRegisterNames[index] || name === `x${index}`) {
         if (index === 0) throw new Error('zero is always 0 and cannot be changed.');
         return cpu.writeX(hart, index, unsigned);
       }
-      if (name === registerName('f', index) || name === `f${index}`) return cpu.writeF(hart, index, unsigned);
+      if (name === floatRegisterNames[index] || name === `f${index}`) return cpu.writeF(hart, index, unsigned);
     }
     const csr = cpu.csrs.find((one) => one.name === name);
     if (csr === undefined) throw new Error(`There is no register "${name}".`);
@@ -128,7 +133,7 @@ export class FrameInspector {
         if (frame !== 0) throw new Error('Registers can only be changed in the innermost frame.');
         this.writeRegister(hart, assignment.register, assignment.value);
     }
-    this.stacks.clear();
+    this.refresh();
     return this.evaluate(hart, frame, expression);
   }
 

@@ -11,7 +11,11 @@ import type {
 } from '../symbols/contract';
 
 export class GuestSymbols {
-  constructor(readonly images: readonly Symbols[]) {}
+  /** @param findSource where a file of the debug information is on this machine */
+  constructor(
+    readonly images: readonly Symbols[],
+    readonly findSource: (file: string) => string = (file) => file,
+  ) {}
 
   /** The image that describes an address. */
   at(address: bigint): Symbols | undefined {

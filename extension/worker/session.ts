@@ -1,5 +1,6 @@
 // One debugging session in this thread: a machine, its symbols, and what the user wants of them. The worker serves it over messages; the
 // command line and the protocol tests use it directly.
+import * as path from 'node:path';
 import type { MachineConfiguration } from '../../emulator/configuration';
 import { Machine, type MachineExit } from '../../emulator/machine';
 import { describeEvent, isRingEvent } from '../../emulator/record/describe';
@@ -19,6 +20,7 @@ import { launchPolicy } from './launch-policy';
 import { readPhysical, readVirtual, writeVirtual } from './hart-registers';
 import { disassembleAround, disassembleRange } from './disassembly';
 import { Pacer } from './pacer';
+import { SourcePaths } from './source-paths';
 import { Step } from './stepping';
 import { captureViolation, type CapturedViolation, reportViolation } from './violation-report';
 
@@ -79,7 +81,8 @@ export class Session implements target.DebugTarget {
     await this.halt();
     this.loaded?.files.close();
     const files = loadMachine(configuration);
-    const symbols = new GuestSymbols(files.symbols);
+    const sources = new SourcePaths(sourceFolders(configuration));
+    const symbols = new GuestSymbols(files.symbols, (file) => sources.find(file));
     const accessors = new Accessors(configuration.accessors, (low, high) => this.code(low, high));
     this.rules.replace('launch', launchPolicy(configuration));
     this.loaded = { configuration, files, symbols, accessors, machine: this.build(files.machine) };
@@ -529,7 +532,7 @@ export class Session implements target.DebugTarget {
   private changing<Result>(change: () => Result): Promise<Result> {
     try {
       const result = change();
-      if (!this.running) this.frames = undefined;
+      this.frames?.refresh();
       return Promise.resolve(result);
     } catch (error) {
       return Promise.reject(error instanceof Error ? error : new Error(String(error)));
@@ -543,6 +546,11 @@ export class Session implements target.DebugTarget {
   private emit(event: target.TargetEvent): void {
     for (const listener of this.listeners) listener(event);
   }
+}
+
+function sourceFolders(configuration: LaunchConfiguration): readonly string[] {
+  const { sourceFolder, symbols } = configuration;
+  return [...(sourceFolder === undefined ? [] : [sourceFolder]), ...symbols.map((file) => path.dirname(file))];
 }
 
 /** The exception causes that a guest that got lost meets. [RISC-V priv. 3.1.15] */

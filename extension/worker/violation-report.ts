@@ -17,6 +17,7 @@ export interface CapturedViolation {
   readonly stack: readonly StackFrame[];
   readonly source: SourcePosition | undefined;
   readonly function: string;
+  readonly blamedFrame: number;
 }
 
 /** Must be called while the machine stands where the violation was found. */
@@ -33,10 +34,12 @@ export function captureViolation(
   const blamed = here ? frames : symbols.backtrace({ ...registers, pc: violation.pc }, () => undefined, 1).frames;
   // Only an access to a register is carried by accessors; a store to a ring is the driver's own.
   const skips = violation.place === undefined || !['descriptor', 'available', 'used'].includes(violation.place.kind);
-  const frame = blamed[here && skips ? accessors.blamed(blamed) : innermostWithLine(blamed)];
+  const index = here && skips ? accessors.blamed(blamed) : innermostWithLine(blamed);
+  const frame = blamed[index];
   return {
     stack,
-    source: frame === undefined ? undefined : sourceOf(frame),
+    blamedFrame: here ? index : 0,
+    source: frame === undefined ? undefined : sourceOf(symbols, frame),
     function: frame === undefined ? symbols.nameOf(violation.pc) : frameName(symbols, frame),
   };
 }
@@ -84,7 +87,8 @@ function relatedOf(event: VirtioEvent, symbols: GuestSymbols): NonNullable<Viola
     description: describeEvent(event),
     step: event.step,
     pc,
-    source: line === undefined ? undefined : { file: line.file, line: line.line, column: line.column },
+    source:
+      line === undefined ? undefined : { file: symbols.findSource(line.file), line: line.line, column: line.column },
     eventIndex: event.index,
   };
 }
@@ -93,7 +97,7 @@ export function stackFrame(symbols: GuestSymbols, frame: SymbolFrame): StackFram
   return {
     pc: frame.pc,
     name: frameName(symbols, frame),
-    source: sourceOf(frame),
+    source: sourceOf(symbols, frame),
     inlined: frame.inlined,
     cfa: frame.cfa,
   };
@@ -106,10 +110,10 @@ function frameName(symbols: GuestSymbols, frame: SymbolFrame): string {
     : `${frame.function}+0x${frame.offset.toString(16)}`;
 }
 
-function sourceOf(frame: SymbolFrame): SourcePosition | undefined {
+function sourceOf(symbols: GuestSymbols, frame: SymbolFrame): SourcePosition | undefined {
   if (frame.file === undefined || frame.line === undefined) return undefined;
   return {
-    file: frame.file,
+    file: symbols.findSource(frame.file),
     line: frame.line,
     ...(frame.column !== undefined && frame.column > 0 && { column: frame.column }),
   };

@@ -6,7 +6,7 @@ const vsix = 'dist/ringside.vsix';
 fs.rmSync(vsix, { force: true });
 execFileSync(
   process.execPath,
-  ['node_modules/@vscode/vsce/vsce', 'package', '--no-dependencies', '--allow-missing-repository', '-o', vsix],
+  ['node_modules/@vscode/vsce/vsce', 'package', '--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links', '-o', vsix],
   {
     stdio: ['ignore', 'ignore', 'inherit'],
   },
@@ -17,6 +17,7 @@ const allowed = [
   /^extension\/(package\.json|readme\.md|changelog\.md|LICENSE\.txt)$/i,
   /^extension\/dist\/(extension|worker|cli|inspector)\.(js|css)$/,
   /^extension\/media\//,
+  /^extension\/docs\/stopped-at-violation\.png$/,
   /^(extension\.vsixmanifest|\[Content_Types\]\.xml)$/,
 ];
 const limits = {

@@ -166,7 +166,7 @@ function summary(view: DeviceView): string {
     const closed = view.state.handshake.setBy.get(status.FEATURES_OK);
     return `${accepted} of ${offered} accepted, FEATURES_OK kept${closed === undefined ? '' : `; closed since step ${groupDigits(closed.step)}`}`;
   }
-  if (view.state.handshake.featuresRefusedSeen !== undefined)
+  if (view.state.handshake.setBy.has(status.FEATURES_OK))
     return `${accepted} of ${offered} accepted, the device refused the set`;
   if (windowsRead.size === 0) return `${offered} offered, the driver has not looked yet`;
   return windowsWritten.size === 0

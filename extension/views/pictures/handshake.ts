@@ -27,7 +27,7 @@ function wrote(view: DeviceView, event: VirtioEvent, value: number): Fact {
 }
 
 function whenOf(event: VirtioEvent, before: VirtioEvent | undefined): string {
-  const since = before === undefined ? '' : ` +${groupDigits(event.step - before.step)}`;
+  const since = before === undefined || before.step > event.step ? '' : ` +${groupDigits(event.step - before.step)}`;
   return `step ${groupDigits(event.step)}${since}`;
 }
 
@@ -90,38 +90,40 @@ function resetState(view: DeviceView, current: boolean): HandshakeState {
   };
 }
 
+/** The steps that the driver took, and whether it took them in the order of the specification. */
+function inOrder(view: DeviceView): boolean {
+  const steps = statusSequence.flatMap((name) => view.state.handshake.setBy.get(status[name]) ?? []);
+  return steps.every((event, at) => at === 0 || event.index >= (steps[at - 1]?.index ?? 0));
+}
+
 function states(view: DeviceView): readonly HandshakeState[] {
   const { setBy } = view.state.handshake;
   const now = view.seen.status;
-  const reached = statusSequence.map((name) => (now & status[name]) !== 0 || setBy.has(status[name]));
+  const reached = statusSequence.map((name) => (now & status[name]) !== 0);
   const last = reached.lastIndexOf(true);
   const failed = (now & (status.FAILED | status.DEVICE_NEEDS_RESET)) !== 0;
   const violated = view.standingAt.some((violation) => violation.place?.kind === 'status');
+  const progressOf = (at: number): HandshakeState['progress'] => {
+    if (at === last) return 'current';
+    if (reached[at] === true) return 'done';
+    if (at < last) return 'skipped';
+    return at === last + 1 && !failed ? 'next' : 'later';
+  };
   let before = view.state.handshake.reset;
   let value = 0;
   const list: HandshakeState[] = [resetState(view, last < 0)];
   statusSequence.forEach((name, at) => {
     value |= status[name];
     const event = setBy.get(status[name]);
-    const progress =
-      at === last
-        ? 'current'
-        : reached[at] === true
-          ? 'done'
-          : at < last
-            ? 'skipped'
-            : at === last + 1 && !failed
-              ? 'next'
-              : 'later';
     const written = event?.kind === 'status-write' ? event.value : value;
     list.push({
       name,
       value: formatHex(written),
-      progress,
+      progress: progressOf(at),
       facts: event === undefined ? [] : [wrote(view, event, written), ...remark(view, name)],
       when: event === undefined ? '' : whenOf(event, before),
       position: event?.by === 'driver' ? view.positionOf(event.pc) : null,
-      violated: violated && at === Math.max(0, last),
+      violated: violated && at === last,
     });
     if (event !== undefined) before = event;
   });
@@ -205,6 +207,7 @@ function caption(view: DeviceView, lap: number, list: readonly HandshakeState[])
   const which = `${ordinals[lap - 1] ?? `${lap}th`} lap`;
   const skipped = list.filter((state) => state.progress === 'skipped').map((state) => state.name);
   if (skipped.length > 0) return `${which}, ${skipped.join(' and ')} skipped`;
+  if (!inOrder(view)) return `${which}, out of order`;
   return (view.seen.status & status.DRIVER_OK) !== 0 ? `${which}, in the order that 1.x demands` : which;
 }
 

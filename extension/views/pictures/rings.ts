@@ -181,9 +181,10 @@ export function availableRing(ring: RingView): RingModel {
   );
   const rows = Array.from({ length: size }, (_, slot): RingRow => {
     const stored = queue.slotsSincePublish.has(slot);
+    const head = memory.read16(queue.driverArea + availableOffset.ring(slot));
     return {
       slot,
-      head: memory.read16(queue.driverArea + availableOffset.ring(slot)),
+      head,
       state: bySlot.get(slot) ?? (stored ? 'B' : null),
       pointers: [
         ...(fetched % size === slot
@@ -194,6 +195,7 @@ export function availableRing(ring: RingView): RingModel {
           : []),
       ],
       ...(marked.includes(slot) ? { violated: true } : {}),
+      ...(slot < availableIndex || head !== 0 ? { note: 'old' } : {}),
       ...(newest?.kind === 'publish' && newest.chains.some((chain) => chain.slot === slot) ? { changed: true } : {}),
     };
   });

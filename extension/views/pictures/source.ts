@@ -8,6 +8,7 @@ import type { DeviceState } from '../../../emulator/virtio/watch/state';
 import type { View } from '../../../emulator/virtio/rules/rule';
 import type { CodePosition } from '../../../webview/model/inspector';
 import type { ViolationReport } from '../../debug/target';
+import { Accessors } from '../../worker/accessors';
 import type { GuestSymbols } from '../../worker/guest-symbols';
 import { historyOf, type EventHistory } from './history';
 
@@ -20,7 +21,7 @@ export interface ProjectionSource {
         readonly monitor: Pick<Machine['monitor'], 'events' | 'violations' | 'device'>;
       })
     | undefined;
-  readonly symbols: Pick<GuestSymbols, 'lineAt' | 'nameOf'> | undefined;
+  readonly symbols: Pick<GuestSymbols, 'backtrace' | 'nameOf'> | undefined;
   readonly isRunning: boolean;
   /** The guest has ended by itself. Absent: it has not. */
   readonly hasEnded?: boolean;
@@ -42,12 +43,36 @@ export interface DeviceView {
   readonly positionOf: (pc: bigint) => CodePosition;
 }
 
-/** Where code stands in the source, or in symbols where there are no lines. */
+/** Accessors by the names that many code bases share; the launch attribute's are judged where there is a stack. */
+const accessors = new Accessors([], () => undefined);
+/** Positions by program counter, for each guest's symbols: the same few accesses happen again and again. */
+const knownPositions = new WeakMap<object, Map<bigint, CodePosition>>();
+const mostPositions = 20_000;
+
+/**
+ * Where code stands in the source, or in symbols where there are no lines. Of functions inlined at one address the first that is not an
+ * accessor counts. [design: which line]
+ */
 export function codePosition(symbols: ProjectionSource['symbols'], pc: bigint): CodePosition {
-  const line = symbols?.lineAt(pc);
-  const address = `0x${pc.toString(16)}`;
-  if (line === undefined) return { label: symbols?.nameOf(pc) ?? address, file: null, line: null, pc: address };
-  return { label: `${baseName(line.file)}:${line.line}`, file: line.file, line: line.line, pc: address };
+  if (symbols === undefined) return { label: hexText(pc), file: null, line: null, pc: hexText(pc) };
+  let known = knownPositions.get(symbols);
+  if (known === undefined || known.size > mostPositions) knownPositions.set(symbols, (known = new Map()));
+  let position = known.get(pc);
+  if (position === undefined) known.set(pc, (position = findPosition(symbols, pc)));
+  return position;
+}
+
+function findPosition(symbols: NonNullable<ProjectionSource['symbols']>, pc: bigint): CodePosition {
+  const { frames } = symbols.backtrace({ pc, x: () => undefined }, () => undefined, 1);
+  const frame = frames[accessors.blamed(frames)];
+  if (frame?.file === undefined || frame.line === undefined) {
+    return { label: symbols.nameOf(pc), file: null, line: null, pc: hexText(pc) };
+  }
+  return { label: `${baseName(frame.file)}:${frame.line}`, file: frame.file, line: frame.line, pc: hexText(pc) };
+}
+
+function hexText(value: bigint): string {
+  return `0x${value.toString(16)}`;
 }
 
 export function baseName(path: string): string {

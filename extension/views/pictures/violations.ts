@@ -30,7 +30,11 @@ export interface ViolationContext {
   readonly linesOf: (position: CodePosition) => readonly CodeLine[];
 }
 
-function at(source: SourcePosition | undefined, pc: bigint, context: ViolationContext): CodePosition {
+function at(
+  source: SourcePosition | undefined,
+  pc: bigint,
+  context: Pick<ViolationContext, 'positionOf'>,
+): CodePosition {
   if (source === undefined) return context.positionOf(pc);
   return {
     label: `${baseName(source.file)}:${source.line}`,
@@ -38,6 +42,11 @@ function at(source: SourcePosition | undefined, pc: bigint, context: ViolationCo
     line: source.line,
     pc: `0x${pc.toString(16)}`,
   };
+}
+
+/** Where the blame of a report goes. */
+export function reportPosition(report: ViolationReport, positionOf: ViolationContext['positionOf']): CodePosition {
+  return at(report.source, report.pc, { positionOf });
 }
 
 const blamedTitles: Readonly<Record<string, string>> = {
@@ -63,7 +72,7 @@ function moments(report: ViolationReport, context: ViolationContext): readonly V
       effect: related.description,
     });
   }
-  const position = at(report.source, report.pc, context);
+  const position = reportPosition(report, context.positionOf);
   const when = context.standing
     ? report.beforeEffect
       ? 'now, not in effect yet'
@@ -201,7 +210,7 @@ function actionsOf(report: ViolationReport, position: CodePosition, context: Vio
 }
 
 export function projectViolation(report: ViolationReport, context: ViolationContext): ViolationModel {
-  const position = at(report.source, report.pc, context);
+  const position = reportPosition(report, context.positionOf);
   const consequences = report.consequences.length;
   return {
     id: report.number,
