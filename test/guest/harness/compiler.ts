@@ -21,6 +21,8 @@ export interface GuestProgram {
   readonly optimisation?: '-O0' | '-O1' | '-O2' | '-Og';
   /** Default `lp64`; `lp64d` passes floating-point values in registers. */
   readonly abi?: 'lp64' | 'lp64d';
+  /** Default: the sample's, which begins at the start of RAM. */
+  readonly linkerScript?: string;
   /** Further compiler flags, `-D` switches for example. */
   readonly flags?: readonly string[];
 }
@@ -32,7 +34,7 @@ export const bareMetal = ['media/sample/start.S', 'media/sample/uart.c'] as cons
 export function buildGuest(program: GuestProgram): string {
   const sources = program.sources.map((source) => path.resolve(repository, source));
   const includes = [...(program.includes ?? []).map((folder) => path.resolve(repository, folder)), sampleFolder, programFolder]; // prettier-ignore
-  const script = path.join(sampleFolder, 'link.ld');
+  const script = program.linkerScript === undefined ? path.join(sampleFolder, 'link.ld') : path.resolve(repository, program.linkerScript); // prettier-ignore
   const flags = [
     '-march=rv64gc',
     `-mabi=${program.abi ?? 'lp64'}`,
