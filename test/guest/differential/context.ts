@@ -78,12 +78,12 @@ export function placeOf({ mode, satp, entries }: Context, address: bigint): 'ram
   const inRam = (physical: bigint): boolean => physical >= BigInt(ramBase) && physical < BigInt(ramBase + ramBytes);
   if (inRam(address)) return 'ram';
   const mapped = satp !== 0n && mode !== 'M';
-  if (mapped && inRam(address - BigInt(userAlias))) return 'ram';
   if (mapped && address >> 16n === 0x4000n) {
     const leaf = entries[tableEntries.root + tableEntries.middle + (Number(address >> 12n) % tableEntries.leaf)] ?? 0n;
     return isHole(((leaf >> 10n) & ((1n << 44n) - 1n)) << 12n) ? 'hole' : 'ram';
   }
-  if (mapped && address >> 30n < 5n) return 'ram';
+  if (mapped && address >> 30n === 1n) return 'ram';
+  if (mapped && address >> 30n < 5n) return (address & 0x3fff_ffffn) < BigInt(ramBytes) ? 'ram' : 'hole';
   return isHole(address) ? 'hole' : 'device';
 }
 
@@ -273,25 +273,39 @@ type ProtectionCsr = Extract<StateCsr, `pmp${string}`>;
 
 /** Entry 3 allows everything; the three before it may restrict parts of the window. [RISC-V priv. 3.7] */
 function randomProtection(random: Random, protect: boolean): Record<ProtectionCsr, bigint> {
-  const everything = 0x1fn;
-  const addresses = { pmpaddr0: 0n, pmpaddr1: 0n, pmpaddr2: 0n, pmpaddr3: (1n << 54n) - 1n };
-  if (!protect) return { ...addresses, pmpcfg0: everything << 24n };
-  let configuration = everything << 24n;
-  let top = scratch.window >> 0;
-  for (let index = 0; index < 3; index++) {
-    // The first entry never reaches down to 0, where the harness lies.
-    const matching = index === 0 ? random.pick([0, 2, 3]) : random.below(4);
-    const permissions = random.pick([0, 1, 3, 3, 4, 5, 7]);
-    configuration |= BigInt(permissions | (matching << 3)) << BigInt(index * 8);
-    const word = scratch.window / 4 + random.below(scratch.windowBytes / 4);
-    const ones = 2 ** random.below(6);
-    // In ascending order, so that a top-of-range region is not empty too often.
-    top = Math.max(top, word * 4);
-    const address =
-      matching === 3 ? Math.floor(word / (2 * ones)) * 2 * ones + ones - 1 : random.once(4) ? word : top / 4;
-    addresses[`pmpaddr${index as 0 | 1 | 2}`] = BigInt(address);
-  }
-  return { ...addresses, pmpcfg0: configuration };
+  const everything = (1n << 54n) - 1n;
+  const regions = { pmpaddr0: 0n, pmpaddr1: 0n, pmpaddr2: 0n, pmpaddr3: everything };
+  if (!protect) return { ...regions, pmpcfg0: 0x1f00_0000n };
+  const [first, second, third] = [0, 0, 0].map(() => randomRegion(random)).sort((one, other) => Number(one - other));
+  return {
+    ...regions,
+    pmpaddr0: first ?? 0n,
+    pmpaddr1: second ?? 0n,
+    pmpaddr2: third ?? 0n,
+    pmpcfg0: randomPermissions(random),
+  };
+}
+
+/** An address register that ends a region in the window, odd so that no region is smaller than an access. */
+export function randomRegion(random: Random): bigint {
+  const word = scratch.window / 4 + random.below(scratch.windowBytes / 4);
+  return BigInt(word | (random.once(2) ? 1 : 2 ** (1 + random.below(5)) - 1));
+}
+
+/** pmpcfg0 with random first three entries. The first is no top-of-range one, as that would reach down to the harness. */
+export function randomPermissions(random: Random): bigint {
+  const off = 0;
+  const topOfRange = 1 << 3;
+  const powerOfTwo = 3 << 3;
+  const matchings = [
+    [off, powerOfTwo],
+    [off, topOfRange, powerOfTwo],
+    [off, topOfRange, powerOfTwo],
+  ];
+  return matchings.reduce((configuration, choices, index) => {
+    const entry = random.pick([0, 1, 3, 3, 4, 5, 7]) | random.pick(choices);
+    return configuration | (BigInt(entry) << BigInt(index * 8));
+  }, 0x1f00_0000n);
 }
 
 function randomScratch(random: Random): Uint8Array {

@@ -8,13 +8,11 @@ export interface CsrChoice {
   /**
    * `any`: every value may be written. `masked`: only these bits. `restored`: written, read back and put back at once, because the
    * harness depends on it. `read`: read only. `hidden`: read, and the value thrown away, because it differs between machines.
-   * `space`: satp, of which only the address space may change. `region`: a protected region in the window.
+   * `space`: satp, of which only the address space may change. `region`, `permissions`: protection of the window.
    */
-  readonly use: 'any' | 'masked' | 'restored' | 'read' | 'hidden' | 'space' | 'region';
+  readonly use: 'any' | 'masked' | 'restored' | 'read' | 'hidden' | 'space' | 'region' | 'permissions';
   /** For `masked` and `restored`: the bits that may be set. */
   readonly bits?: bigint;
-  /** For `masked`: bits that are always set; such a CSR is not cleared bit by bit. */
-  readonly kept?: bigint;
 }
 
 const all = -1n;
@@ -58,7 +56,7 @@ export const csrChoices: readonly CsrChoice[] = [
   { name: 'mcause', number: 0x342, use: 'any' },
   { name: 'mtval', number: 0x343, use: 'any' },
   { name: 'mip', number: 0x344, use: 'masked', bits: supervisorInterrupts },
-  { name: 'pmpcfg0', number: 0x3a0, use: 'masked', bits: 0x1d1d15n, kept: 0x1f00_0000n },
+  { name: 'pmpcfg0', number: 0x3a0, use: 'permissions' },
   { name: 'pmpcfg2', number: 0x3a2, use: 'masked', bits: 0x1d1d_1d1d_1d1d_1d1dn },
   { name: 'pmpaddr0', number: 0x3b0, use: 'region' },
   { name: 'pmpaddr2', number: 0x3b2, use: 'region' },

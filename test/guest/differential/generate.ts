@@ -2,9 +2,18 @@
 import { decode, encodable, type EncodableInstruction, instructionNames } from '../../../emulator/cpu/decoder';
 import type { EncodedField } from '../../../emulator/cpu/instructions/format';
 import { type Random, seededRandom } from '../../reference/random';
-import { type Context, isProtected, type Mode, randomContext, randomInteger, status } from './context';
+import {
+  type Context,
+  isProtected,
+  type Mode,
+  randomContext,
+  randomInteger,
+  randomPermissions,
+  randomRegion,
+  status,
+} from './context';
 import { absentCsrs, type CsrChoice, csrChoices } from './csr-choices';
-import { codeBase, scratch, userAlias } from './layout';
+import { codeBase, userAlias } from './layout';
 
 export interface Sequence {
   /** Seed, index and attempt: what makes it again. */
@@ -279,7 +288,7 @@ class Builder {
     }
     this.push(required(`sc.${width}`), { rs1: address, rd: this.destination() }, { inside: true });
     // The reservation is gone now, whatever a machine takes for its extent.
-    if (random.once(4)) this.push(required(`sc.${random.pick(['w', 'd'])}`), { rs1: address }, { inside: true });
+    if (random.once(4)) this.push(required(`sc.${width}`), { rs1: address }, { inside: true });
   }
 
   /** To a lower or the same mode, to the instruction behind the return. */
@@ -320,9 +329,7 @@ class Builder {
   private pushCsr(choice: CsrChoice): void {
     const { random } = this;
     const csr = choice.number;
-    const form = random.pick(
-      choice.kept === undefined ? ['csrrw', 'csrrs', 'csrrc', 'csrrwi', 'csrrsi', 'csrrci'] : ['csrrw', 'csrrs'],
-    );
+    const form = random.pick(['csrrw', 'csrrs', 'csrrc', 'csrrwi', 'csrrsi', 'csrrci']);
     switch (choice.use) {
       case 'any':
         this.push(required(form), { csr });
@@ -339,7 +346,7 @@ class Builder {
           return;
         }
         const value = randomInteger(random) & bits;
-        const register = this.constant((isStatus ? wholeFS(value) : value) | (choice.kept ?? 0n));
+        const register = this.constant(isStatus ? wholeFS(value) : value);
         if (register !== undefined) this.push(required(form), { csr, rs1: register, ...hidden });
         return;
       }
@@ -361,10 +368,10 @@ class Builder {
         this.push(required('addi'), { rd: seen, rs1: 0 }, { inside: true });
         return;
       }
-      case 'region': {
-        const words = scratch.window / 4 + random.below(scratch.windowBytes / 4);
-        const region = this.constant(BigInt(words | (2 ** random.below(6) - 1)));
-        if (region !== undefined) this.push(required('csrrw'), { csr, rs1: region });
+      case 'region':
+      case 'permissions': {
+        const register = this.constant(choice.use === 'region' ? randomRegion(random) : randomPermissions(random));
+        if (register !== undefined) this.push(required('csrrw'), { csr, rs1: register });
         return;
       }
       case 'space': {

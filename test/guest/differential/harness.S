@@ -171,6 +171,8 @@ trap:
 interrupt:
   csrw mie, zero
 resume:
+  // QEMU's translations outlive a change of MPP, on which they depend while MPRV is set.
+  sfence.vma
   csrr x31, mscratch
   .irp n, MOST_REGISTERS
   ld x\n, (\n * 8)(x31)

@@ -21,6 +21,8 @@ class Environment implements CpuEnvironment {
   /** Whether accesses that cross pages are unfit, for each sequence. */
   readonly crossingUnfit: boolean[] = [];
 
+  private previousStep = -1;
+
   private note(reason: string): void {
     this.unfit ??= reason;
     this.cpu?.requestStop();
@@ -42,10 +44,12 @@ class Environment implements CpuEnvironment {
     if (!isHole(BigInt(address))) this.note(`a fetch from 0x${address.toString(16)}`);
     return -1;
   };
-  beforeWatched: CpuEnvironment['beforeWatched'] = ({ physicalAddress, size, pc, virtualAddress }) => {
+  beforeWatched: CpuEnvironment['beforeWatched'] = ({ physicalAddress, size, pc, step }) => {
     const inside = physicalAddress >= scratch.window && physicalAddress + size <= scratch.window + scratch.windowBytes;
     if (isHarness(pc)) return 'proceed';
-    const secondPart = Number(virtualAddress & 0xfffn) !== physicalAddress % 4096;
+    // The second of the two parts that an access across a page boundary is made of.
+    const secondPart = step === this.previousStep && physicalAddress % 4096 === 0;
+    this.previousStep = step;
     if (secondPart && this.cpu !== undefined && this.crossingUnfit[currentRecord(this.cpu.ram)] === true)
       this.note('an access that crosses pages');
     if (inside) return 'proceed';

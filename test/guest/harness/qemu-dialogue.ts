@@ -41,7 +41,7 @@ export function holdDialogueOnQemu(words: readonly string[], scriptName: string,
       dialogue.hear(text);
       goOn();
     });
-    qemu.on('exit', () => finish(() => reject(new Error(`QEMU ended in the middle of the dialogue: ${output}`))));
+    qemu.on('close', () => finish(() => reject(new Error(`QEMU ended in the middle of the dialogue: ${output}`))));
     goOn();
   });
 }
