@@ -28,7 +28,8 @@ export const deviceFaultRules: readonly Rule[] = [
     section: '2.2.2',
     once: true,
     on: ['identity-read'],
-    broken: (_fact, { device: { description } }) => {
+    broken: (fact, { device: { description } }) => {
+      if (fact.register !== 'MagicValue') return false;
       const missing = missingRequirements(description.deviceId, description.offered);
       return (
         missing.length !== 0 && {

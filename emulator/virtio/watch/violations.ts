@@ -62,7 +62,10 @@ export class ViolationList {
     const known = this.earlierOfLap(raised) ?? this.state.known.get(keyOf(raised));
     const row = known === undefined ? undefined : this.state.rows[known];
     if (row !== undefined && row.lap === raised.lap) {
-      const violation = { ...row.violation, count: row.violation.count + 1 };
+      const { step, hart } = row.violation;
+      // The same access may be found again later (a missing action) or at another of its facts (a wide store).
+      const isSame = step === raised.blamed.step && hart === raised.blamed.hart;
+      const violation = { ...row.violation, count: row.violation.count + (isSame ? 0 : 1) };
       return { violation, kind: 'repeat', cause: undefined };
     }
     const number = row?.violation.number ?? this.state.rows.length;
