@@ -30,8 +30,9 @@ export const uartClockHertz = 3_686_400;
 interface UartState {
   /** Bytes the receiver holds. */
   received: number[];
-  /** Input that has not reached the receiver yet. */
-  waiting: number[];
+  /** Input from the terminal; the receiver has had the first `taken` bytes. */
+  waiting: Uint8Array;
+  taken: number;
   interruptEnable: number;
   fifoControl: number;
   lineControl: number;
@@ -48,7 +49,8 @@ interface UartState {
 function resetState(): UartState {
   return {
     received: [],
-    waiting: [],
+    waiting: new Uint8Array(0),
+    taken: 0,
     interruptEnable: 0,
     fifoControl: 0,
     lineControl: 0,
@@ -149,8 +151,12 @@ export class Uart16550 implements MmioRegion, Stateful {
 
   /** Bytes from the terminal, any number. */
   input(bytes: Uint8Array): void {
-    // A loop, not a spread: pasted text may be longer than an argument list.
-    for (const byte of bytes) this.state.waiting.push(byte);
+    const left = this.state.waiting.subarray(this.state.taken);
+    const joined = new Uint8Array(left.length + bytes.length);
+    joined.set(left);
+    joined.set(bytes, left.length);
+    this.state.waiting = joined;
+    this.state.taken = 0;
     this.fill();
   }
   /** Takes the next input byte as firmware would; undefined when there is none. */
@@ -283,11 +289,12 @@ export class Uart16550 implements MmioRegion, Stateful {
     this.update();
   }
   save(): SavedState {
-    return { ...this.state, received: [...this.state.received], waiting: [...this.state.waiting] };
+    const { received, waiting, taken } = this.state;
+    return { ...this.state, received: [...received], waiting: waiting.slice(taken), taken: 0 };
   }
   restore(state: SavedState): void {
     const saved = state as UartState;
-    this.state = { ...saved, received: [...saved.received], waiting: [...saved.waiting] };
+    this.state = { ...saved, received: [...saved.received], waiting: saved.waiting.slice() };
   }
 
   private get loopback(): boolean {
@@ -314,10 +321,11 @@ export class Uart16550 implements MmioRegion, Stateful {
 
   /** Moves waiting input into the receiver; in loopback the receiver is cut off from the terminal. */
   private fill(): void {
-    const { received, waiting } = this.state;
-    const room = this.loopback ? 0 : Math.min(this.capacity - received.length, waiting.length);
+    const { received, waiting, taken } = this.state;
+    const room = this.loopback ? 0 : Math.min(this.capacity - received.length, waiting.length - taken);
     if (room <= 0) return;
-    received.push(...waiting.splice(0, room));
+    received.push(...waiting.subarray(taken, taken + room));
+    this.state.taken += room;
     this.restartTimeout();
     this.update();
   }
