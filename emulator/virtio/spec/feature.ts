@@ -227,17 +227,15 @@ export function featureSet(...bits: readonly number[]): bigint {
  * case. Undefined when this device type has no such feature.
  */
 export function parseFeatureName(device: number, text: string): number | undefined {
-  const wanted = shortName(text.trim().toUpperCase());
+  const wanted = text.trim().toUpperCase();
   const matches = featuresOf(device).filter((f) =>
-    [f.name, ...(f.aliases ?? [])].some((name) => shortName(name) === wanted || unprefixed(name) === wanted),
+    [f.name, ...(f.aliases ?? [])].some((name) => spellings(name).includes(wanted)),
   );
   return (matches.find((f) => f.legacy !== true) ?? matches[0])?.bit;
 }
 
-/** `VIRTIO_BLK_F_RO` -> `RO`, `VIRTIO_RING_F_EVENT_IDX` and `RING_EVENT_IDX` -> `EVENT_IDX`. */
-function shortName(name: string): string {
-  return unprefixed(name).replace(/^RING_(?=EVENT_IDX$|INDIRECT_DESC$)/, '');
-}
-function unprefixed(name: string): string {
-  return name.replace(/^(VIRTIO_)?([A-Z0-9]+_)?F_/, '').replace(/^VIRTIO_/, '');
+/** `VIRTIO_RING_F_EVENT_IDX`: also `RING_F_EVENT_IDX`, `RING_EVENT_IDX` and `EVENT_IDX`. */
+function spellings(name: string): string[] {
+  const short = name.replace(/^VIRTIO_/, '');
+  return [name, short, short.replace(/(^|_)F_/, '$1'), short.replace(/^.*?F_/, '')];
 }

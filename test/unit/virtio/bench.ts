@@ -104,6 +104,20 @@ export function placesAt(address: number, size: number): QueuePlaces {
   return { size, descriptor: address, available, used: used >>> 0 };
 }
 
+/** The events that may have this kind, also where one shape serves two kinds. */
+export type EventOf<K extends EventKind, E extends VirtioEvent = VirtioEvent> = E extends unknown
+  ? K extends E['kind']
+    ? E
+    : never
+  : never;
+
+/** What was recorded, without where in the stream and when. */
+export function withoutStamp(event: VirtioEvent): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(event).filter(([key]) => !['index', 'step', 'virtualNanoseconds'].includes(key)),
+  );
+}
+
 export class VirtioBench {
   readonly memory: Ram;
   readonly events: VirtioEvent[] = [];
@@ -241,8 +255,8 @@ export class VirtioBench {
     return this.events.map((e) => e.kind).filter((kind) => only.length === 0 || only.includes(kind));
   }
 
-  eventsOf<K extends EventKind>(kind: K): Extract<VirtioEvent, { kind: K }>[] {
-    return this.events.filter((e): e is Extract<VirtioEvent, { kind: K }> => e.kind === kind);
+  eventsOf<K extends EventKind>(kind: K): EventOf<K>[] {
+    return this.events.filter((e): e is EventOf<K> => e.kind === kind);
   }
 
   // A tiny driver.

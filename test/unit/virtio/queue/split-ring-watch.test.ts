@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import type { AccessSize } from '../../../../emulator/bus/access';
 import { pageFlag } from '../../../../emulator/cpu/contract';
 import type { VirtioEvent } from '../../../../emulator/record/events';
-import { blockConfiguration, placesAt, ramBase, register, TestDisk, VirtioBench } from '../bench';
+import { blockConfiguration, placesAt, ramBase, register, TestDisk, VirtioBench, withoutStamp } from '../bench';
 
 const places = placesAt(ramBase + 0x1000, 8);
 const page = 1;
@@ -118,7 +118,7 @@ describe('ring watch', () => {
     b.descriptor(places.descriptor, 6, ramBase + 0x8000, 16, 0);
     b.store(places.available, 8, 0x0000_0006_0001_0000n);
     b.load(places.used + 2, 2);
-    const recorded = b.events.map(({ index: _i, step: _s, virtualNanoseconds: _v, ...fact }) => fact);
+    const recorded = b.events.map(withoutStamp);
     assert.deepEqual(b.attempts, recorded);
   });
 

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import type { AccessSize } from '../../../../emulator/bus/access';
 import { mmioRegisters, mmioWindowBytes } from '../../../../emulator/virtio/transport/mmio-registers';
 import { featureSet } from '../../../../emulator/virtio/spec/feature';
-import { base, blockConfiguration, placesAt, ramBase, register, TestDisk, VirtioBench } from '../bench';
+import { base, blockConfiguration, placesAt, ramBase, register, TestDisk, VirtioBench, withoutStamp } from '../bench';
 
 const block = (): VirtioBench => new VirtioBench([blockConfiguration(new TestDisk(64 * 1024))]);
 const console = (): VirtioBench => new VirtioBench([{ ...base, name: 'console0', type: 'console' }]);
@@ -195,7 +195,7 @@ describe('attempts', () => {
     bench.write(register.Status, 0);
     bench.write(0x018, 1);
     const driver = bench.events.filter((e) => e.by === 'driver');
-    const plain = driver.map(({ index: _i, step: _s, virtualNanoseconds: _v, ...fact }) => fact);
+    const plain = driver.map(withoutStamp);
     assert.deepEqual(bench.attempts, plain);
   });
 
