@@ -46,7 +46,7 @@ export function buildGuest(files: readonly string[], options: readonly string[])
   const path = join(folder, `guest-${built.size}.elf`);
   const fixed = ['-ffreestanding', '-nostdlib', '-static', '-fno-pic', '-fno-pie', '-no-pie', '-mcmodel=medany'];
   const place = ['-Wl,-Ttext=0x80000000', '-Wl,--build-id=none', '-fno-stack-protector'];
-  runTool('gcc', [...fixed, ...place, ...options, '-o', path, ...files.map((file) => join(sources, file))]);
+  runTool('gcc', [...fixed, ...place, ...options, '-o', path, ...files.map((file) => join(sources, file)), '-lgcc']);
   const guest = { path, image: new Uint8Array(readFileSync(path)) };
   built.set(key, guest);
   return guest;

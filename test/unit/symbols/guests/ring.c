@@ -62,8 +62,8 @@ __attribute__((noinline)) int checksum(struct queue *queue, int seed) {
 }
 
 __attribute__((noinline)) static int deep(int level, struct queue *queue) {
-  volatile char scratch[64];
-  for (int i = 0; i < 64; i++) scratch[i] = (char)(level + i);
+  volatile char scratch[8];
+  for (int i = 0; i < 8; i++) scratch[i] = (char)(level + i);
   if (level == 0) return checksum(queue, scratch[3]);
   int below = deep(level - 1, queue);
   return below + scratch[level];
@@ -95,7 +95,7 @@ int main(int count, char **arguments) {
   queue->inner = -7;
   queue->small = 'x';
   u32 state = configure(queue, (u32)count);
-  int result = deep(5, queue);
+  int result = deep(3, queue);
   (void)arguments;
   return (int)state + result + (int)ratio + (int)half;
 }

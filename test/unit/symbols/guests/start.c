@@ -1,6 +1,6 @@
 /* Entry of the test guests without debugging information of its own function. */
 __asm__(
-    ".section .text.start, \"ax\"\n"
+    ".section .text.unlikely.start, \"ax\"\n"
     ".globl _start\n"
     ".type _start, @function\n"
     "_start:\n"

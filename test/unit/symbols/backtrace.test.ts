@@ -1,0 +1,111 @@
+// Call stacks and the values of locals against gdb, at every instruction of a run in QEMU.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { describe, it } from 'node:test';
+import { loadSymbols, type StackFrame, type Symbols } from '../../../extension/symbols/index';
+import { traceGuest, type GdbFrame, type Stop } from './gdb-trace';
+import { buildGuest, runTool, type Guest } from './guest-build';
+
+const steps = 400;
+
+function trace(guest: Guest, symbols: Symbols): Stop[] {
+  const high = symbols.addressOf('stack_top');
+  const data = symbols.segments.find((segment) => segment.writable);
+  assert.ok(high !== undefined && data !== undefined);
+  return traceGuest(guest, steps, { low: data.address, high });
+}
+
+function describeFrame(frame: StackFrame): string {
+  return `${frame.function ?? '??'} at 0x${frame.pc.toString(16)}${frame.inlined ? ' inlined' : ''}`;
+}
+
+function describeGdbFrame(frame: GdbFrame): string {
+  return `${frame.function ?? '??'} at 0x${BigInt.asUintN(64, BigInt(frame.pc)).toString(16)}${frame.inlined ? ' inlined' : ''}`;
+}
+
+/** Compares every value that gdb has; returns how many there were. */
+function compareVariables(symbols: Symbols, stop: Stop, frame: StackFrame, expected: GdbFrame): number {
+  let compared = 0;
+  const variables = symbols
+    .scopesAt(frame)
+    .filter((scope) => scope.kind !== 'globals')
+    .flatMap((scope) => scope.variables);
+  for (const [name, wanted] of Object.entries(expected.variables)) {
+    const where = `${name} in ${describeFrame(frame)}, stopped at 0x${stop.registers.pc.toString(16)}`;
+    const variable = variables.find((candidate) => candidate.name === name);
+    assert.ok(variable, `there is a variable ${where}`);
+    const value = symbols.readVariable(variable, frame, stop.readMemory);
+    if (wanted === null) continue;
+    if (wanted === 'optimised out')
+      assert.notEqual(value.unavailable, undefined, `no value of ${where}, found ${value.text}`);
+    else assert.equal(value.integer === undefined ? value.text : String(value.integer), wanted, where);
+    compared++;
+  }
+  return compared;
+}
+
+describe('call stacks and locals agree with gdb', () => {
+  const variants = [
+    ['-O0', '-gdwarf-5'],
+    ['-O1', '-gdwarf-4'],
+    ['-O2', '-gdwarf-5'],
+    ['-O2', '-gdwarf-4', '-fasynchronous-unwind-tables'],
+    ['-Os', '-gdwarf-5', '-msave-restore'],
+    ['-O0', '-gdwarf-2', '-gstrict-dwarf'],
+  ];
+  for (const options of variants) {
+    it(options.join(' '), () => {
+      const guest = buildGuest(['start.c', 'ring.c'], options);
+      const symbols = loadSymbols(guest.image);
+      let compared = 0;
+      for (const stop of trace(guest, symbols)) {
+        const { frames } = symbols.backtrace(stop.registers, stop.readMemory);
+        assert.deepEqual(frames.map(describeFrame), stop.frames.map(describeGdbFrame));
+        frames.forEach((frame, i) => {
+          const expected = stop.frames[i];
+          if (expected !== undefined) compared += compareVariables(symbols, stop, frame, expected);
+        });
+      }
+      assert.ok(compared > 100, `${compared} values compared`);
+      assert.deepEqual(symbols.problems, []);
+    });
+  }
+});
+
+describe('call stacks without call frame information', () => {
+  const variants = [
+    ['-O0', '-g'],
+    ['-O2', '-g'],
+    ['-O1', '-g', '-fno-omit-frame-pointer'],
+  ];
+  for (const options of variants) {
+    it(`${options.join(' ')}, sections removed`, () => {
+      const guest = buildGuest(['start.c', 'ring.c'], options);
+      const symbols = loadSymbols(guest.image);
+      const stops = trace(guest, symbols);
+      const bare = `${guest.path}.bare`;
+      runTool('objcopy', ['-R', '.debug_frame', '-R', '.eh_frame', guest.path, bare]);
+      const blind = loadSymbols(new Uint8Array(readFileSync(bare)));
+      for (const stop of stops) {
+        const expected = symbols.backtrace(stop.registers, stop.readMemory).frames.map(describeFrame);
+        const found = blind.backtrace(stop.registers, stop.readMemory);
+        assert.deepEqual(found.frames.map(describeFrame), expected, found.end);
+      }
+    });
+  }
+
+  it('names frames of a stripped guest by address only', () => {
+    const guest = buildGuest(['start.c', 'ring.c'], ['-O1', '-g', '-fno-omit-frame-pointer']);
+    const symbols = loadSymbols(guest.image);
+    const stops = trace(guest, symbols).filter((stop) => stop.frames.length > 3);
+    const stripped = `${guest.path}.stripped`;
+    runTool('strip', ['-o', stripped, '-R', '.debug_frame', '-R', '.eh_frame', guest.path]);
+    const blind = loadSymbols(new Uint8Array(readFileSync(stripped)));
+    const stop = stops[stops.length >> 1];
+    assert.ok(stop);
+    const found = blind.backtrace(stop.registers, stop.readMemory);
+    assert.equal(found.frames[0]?.function, undefined);
+    assert.match(found.end, /call frame information|return address/);
+  });
+});
