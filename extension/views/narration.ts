@@ -14,7 +14,9 @@ import {
   type Narration,
   type RichText,
 } from '../../webview/model/inspector';
+import type { ViolationPlace } from '../../emulator/virtio/violation';
 import type { ViolationReport } from '../debug/target';
+import { changeOf } from './pictures/source';
 
 type EventOf<Kind extends VirtioEvent['kind']> = Extract<VirtioEvent, { readonly kind: Kind }>;
 
@@ -116,7 +118,7 @@ export function sentenceOf(event: VirtioEvent): RichText {
     case 'used':
       return [
         { strong: `Device used head ${event.head}` },
-        ` with len ${groupDigits(event.length)} in slot ${event.slot}; used.idx ${moved(event.index, (event.index + 1) & 0xffff)}.`,
+        ` with len ${groupDigits(event.length)} in slot ${event.slot}; used.idx ${moved((event.usedIndex - 1) & 0xffff, event.usedIndex)}.`,
       ];
     case 'collect': {
       const count = (event.after - event.before) & 0xffff;
@@ -264,6 +266,11 @@ const words: Partial<Readonly<Record<VirtioEvent['kind'], string>>> = {
   'config-change': 'config',
 };
 
+/** An interrupt that did not happen gets no interrupt's sign. */
+function isSuppressed(event: VirtioEvent): boolean {
+  return event.kind === 'interrupt' && event.outcome === 'suppressed';
+}
+
 /** One line of the event list. */
 export function eventRow(event: VirtioEvent, positionOf: PositionOf): EventRow {
   return {
@@ -272,7 +279,7 @@ export function eventRow(event: VirtioEvent, positionOf: PositionOf): EventRow {
     virtualNanoseconds: event.virtualNanoseconds,
     who: event.by === 'board' ? null : event.by,
     device: event.device ?? null,
-    mark: marks[event.kind] ?? 'other',
+    mark: isSuppressed(event) ? 'other' : (marks[event.kind] ?? 'other'),
     kind: words[event.kind] ?? event.kind,
     text: [plainText(sentenceOf(event))],
     position: event.by === 'driver' ? positionOf(event.pc) : null,
@@ -285,12 +292,34 @@ function placed(event: VirtioEvent, positionOf: PositionOf): RichText {
   return event.by === 'driver' ? [...text, ' ', { position: positionOf(event.pc) }] : text;
 }
 
-/** What a store or write is about to change, when the evidence has exactly that pair. */
-export function differenceOf(report: ViolationReport): Narration['difference'] {
-  const before = report.evidence.find(({ name }) => /before|now|current/i.test(name));
-  const after = report.evidence.find(({ name }) => /written|about to|attempt|new value|stored/i.test(name));
-  if (before === undefined || after === undefined || before === after) return null;
-  return { title: report.beforeEffect ? 'if you continue' : 'what changed', minus: before.value, plus: after.value };
+/** What a store or write is about to change, when the evidence names both values. */
+export function differenceOf(report: ViolationReport, cell: string | undefined): Narration['difference'] {
+  const { before, after } = changeOf(report.evidence);
+  if (before === undefined || after === undefined) return null;
+  const when = report.beforeEffect ? 'if you continue' : 'changed';
+  return { title: cell === undefined ? when : `${cell}, ${when}`, minus: before, plus: after };
+}
+
+/** The cell that a violation is about, as code names it: `desc[4].addr`. */
+export function cellName(place: ViolationPlace | undefined): string | undefined {
+  switch (place?.kind) {
+    case 'descriptor':
+      return `desc[${place.index}]${place.field === undefined ? '' : `.${place.field}`}`;
+    case 'available':
+      return place.slot === undefined ? `avail.${place.field}` : `avail.ring[${place.slot}]`;
+    case 'used':
+      return place.slot === undefined ? `used.${place.field}` : `used.ring[${place.slot}]`;
+    case 'status':
+      return 'Status';
+    case 'register':
+      return place.register;
+    case 'feature':
+    case 'config':
+    case 'queue':
+    case 'interrupt':
+    case undefined:
+      return undefined;
+  }
 }
 
 export interface NarrationSubject {
@@ -298,12 +327,14 @@ export interface NarrationSubject {
   readonly events: readonly VirtioEvent[];
   /** The violation that the machine stands at. */
   readonly violation: ViolationReport | undefined;
+  /** The cell it is about. */
+  readonly place: ViolationPlace | undefined;
   readonly actions: readonly Action[];
   readonly positionOf: PositionOf;
 }
 
 /** Null before anything happened. */
-export function narrate({ events, violation, actions, positionOf }: NarrationSubject): Narration | null {
+export function narrate({ events, violation, place, actions, positionOf }: NarrationSubject): Narration | null {
   const newest = events.at(-1);
   if (violation !== undefined) {
     const effect = violation.beforeEffect ? ' The access has not taken effect.' : '';
@@ -311,7 +342,7 @@ export function narrate({ events, violation, actions, positionOf }: NarrationSub
       before: newest === undefined ? null : ['Before: ', plainText(sentenceOf(newest))],
       sentence: [{ strong: violation.title }, `: ${violation.message}${effect}`],
       violation: true,
-      difference: differenceOf(violation),
+      difference: differenceOf(violation, cellName(place)),
       actions,
     };
   }

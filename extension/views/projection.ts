@@ -156,6 +156,7 @@ export function projectInspector(
     narration: narrate({
       events: told,
       violation: blamed,
+      place: standing[0]?.place,
       actions: violations.find((each) => each.id === blamed?.number)?.actions ?? [],
       positionOf,
     }),

@@ -16,8 +16,9 @@ export function formatHex(value: number | bigint, digits = 2): string {
   return '0x' + value.toString(16).padStart(digits, '0');
 }
 
-/** A duration for reading: `0.61 µs`, `11.0 µs`, `30.52 ms`. Below one microsecond still in microseconds, as the ring's own scale. */
+/** A duration for reading: `31 ns`, `0.61 µs`, `11.0 µs`, `30.52 ms`. From 100 ns on in microseconds, the ring's own scale. */
 export function formatDuration(nanoseconds: number): string {
+  if (nanoseconds < 100) return `${Math.round(nanoseconds)} ns`;
   const units: readonly (readonly [number, string])[] = [
     [1e9, 's'],
     [1e6, 'ms'],

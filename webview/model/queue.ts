@@ -76,6 +76,8 @@ export interface RingRow {
   /** Null when the entry is history. */
   readonly state: OwnerState | null;
   readonly pointers: readonly Pointer[];
+  /** A word where there is neither a pointer nor an owner: `old`. */
+  readonly note?: string;
   readonly violated?: boolean;
   readonly changed?: boolean;
 }

@@ -145,7 +145,7 @@ function availableRow(view: View, row: RingRow, first: boolean): TemplateResult 
     <td>${row.state === null ? nothing : ownerSign(row.state)}</td>
     <td class="mono strong ${row.violated === true ? 'violated' : ''}">${row.head}</td>
     <td class="fill">
-      ${row.pointers.length > 0 ? row.pointers.map(pointerTag) : row.state === null ? html`<span class="tiny">old</span>` : nothing}
+      ${row.pointers.length > 0 ? row.pointers.map(pointerTag) : html`<span class="tiny">${row.note ?? ''}</span>`}
     </td>
   </tr>`;
 }

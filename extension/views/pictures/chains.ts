@@ -14,7 +14,7 @@ import {
   type RichText,
 } from '../../../webview/model/inspector';
 import { decodeChain, type DecodedChain, type DecodedElement } from './requests';
-import { directionOf, letterOf, readDescriptor, type RingView, violatedCell } from './rings';
+import { buildingOf, directionOf, letterOf, readDescriptor, type RingView, violatedCell } from './rings';
 
 /** Cards of one chain that are sent; the page says how many are left out. */
 const shownCards = 40;
@@ -139,7 +139,8 @@ function waiting(
   const { chain, phase } = live;
   const defect = defectText(chain);
   if (phase === 'available') {
-    const owed = queue.notification.owed !== undefined;
+    const { owed: unnotified } = queue.notification;
+    const owed = unnotified !== undefined && unnotified.index <= live.published.index;
     return {
       text: [
         { strong: 'Available' },
@@ -164,11 +165,13 @@ function waiting(
   if (flight === undefined) return { text: [{ strong: 'In the device' }, `.${defect}`], progress: null };
   const { fetchedAtNanoseconds: fetched, dueNanoseconds: due } = flight;
   const since = `fetched ${formatDuration(view.now - fetched)} ago`;
-  if (due === undefined)
-    return {
-      text: [{ strong: 'In the device' }, `, ${since}; it waits for something to answer with.${defect}`],
-      progress: null,
-    };
+  if (due === undefined) {
+    const idle =
+      flight.state === 'fetched'
+        ? 'the device model has not looked at it yet'
+        : 'it waits for something to answer with';
+    return { text: [{ strong: 'In the device' }, `, ${since}; ${idle}.${defect}`], progress: null };
+  }
   return {
     text: [{ strong: 'In the device' }, `, ${since}, due in ${formatDuration(Math.max(0, due - view.now))}.${defect}`],
     progress: due > fetched ? Math.min(1, (view.now - fetched) / (due - fetched)) : 1,
@@ -228,7 +231,7 @@ function draftCard(ring: RingView, index: number, ghost: boolean): ChainCard {
 
 /** Chains that the driver is building: descriptors stored since they were last free, followed along `next`. */
 export function draftChains(ring: RingView): readonly ChainModel[] {
-  const building = new Set([...ring.queue.building].filter((index) => index < ring.size));
+  const building = new Set(buildingOf(ring));
   const targets = new Set(
     [...building].flatMap((index) => {
       const { flags, next } = readDescriptor(ring, index);
@@ -299,6 +302,6 @@ export function rowWords(
       });
     }
   }
-  for (const index of ring.queue.building) if (!words.has(index)) words.set(index, { part: 'draft' });
+  for (const index of buildingOf(ring)) if (!words.has(index)) words.set(index, { part: 'draft' });
   return words;
 }

@@ -2,6 +2,7 @@
 import { mmioMagic, mmioVendor, mmioVersion } from '../../../emulator/virtio/transport/mmio-registers';
 import { virtioSlots } from '../../../emulator/board/memory-map';
 import { deviceId, deviceName } from '../../../emulator/virtio/spec/device-id';
+import { status } from '../../../emulator/virtio/spec/status';
 import { interruptBits } from '../../../emulator/virtio/spec/interrupt';
 import {
   countOf,
@@ -23,6 +24,7 @@ import {
 } from '../../../webview/model/inspector';
 import { isPadding } from './features';
 import { activityOf, medianLatency, type RequestRecord } from './history';
+import { decodeChain } from './requests';
 import { statesOf } from './rings';
 import type { DeviceView } from './source';
 
@@ -92,7 +94,7 @@ export function projectConfig(view: DeviceView): ConfigModel {
     .filter((field) => field.present || field.offset < lastPresent)
     .map((field): ConfigRow => {
       const accepted = field.feature !== undefined && ((state.features.accepted >> BigInt(field.feature)) & 1n) === 1n;
-      const unread = accepted && (seen.status & 4) !== 0 && !fieldsRead.has(field.name);
+      const unread = field.present && accepted && (seen.status & status.DRIVER_OK) !== 0 && !fieldsRead.has(field.name);
       return {
         offset: formatHex(field.offset),
         name: field.name,
@@ -223,6 +225,14 @@ function requestState(request: RequestRecord): string {
   return request.fetched === undefined ? 'to fetch' : 'in device';
 }
 
+/** What a request that the device has not looked at asks for. */
+function liveRequest(view: DeviceView, queue: number, { position }: RequestRecord): string | undefined {
+  const live = view.state.queues[queue]?.chains.get(position);
+  if (live === undefined) return undefined;
+  const { memory } = view.machine;
+  return decodeChain(live.chain, { deviceId: view.seen.deviceId, queue, memory, answered: false }).request;
+}
+
 const shownRequests = 6;
 
 /** The newest requests of the device, newest first. */
@@ -233,7 +243,7 @@ export function projectRequests(view: DeviceView, queue: number): readonly Reque
     .reverse()
     .map((request) => ({
       index: groupDigits(request.position),
-      request: request.description ?? `head ${request.head}`,
+      request: request.description ?? liveRequest(view, queue, request) ?? `head ${request.head}`,
       microseconds: (((request.used ?? view.now) - request.published) / 1000).toFixed(2),
       state: requestState(request),
     }));

@@ -206,6 +206,8 @@ const ordinals = ['first', 'second', 'third', 'fourth', 'fifth'];
 function caption(view: DeviceView, lap: number, list: readonly HandshakeState[]): string {
   const which = `${ordinals[lap - 1] ?? `${lap}th`} lap`;
   const skipped = list.filter((state) => state.progress === 'skipped').map((state) => state.name);
+  const refused = (view.seen.status & status.FEATURES_OK) === 0 && view.state.handshake.setBy.has(status.FEATURES_OK);
+  if (refused && skipped.includes('FEATURES_OK')) return `${which}; went on although the device refused FEATURES_OK`;
   if (skipped.length > 0) return `${which}, ${skipped.join(' and ')} skipped`;
   if (!inOrder(view)) return `${which}, out of order`;
   return (view.seen.status & status.DRIVER_OK) !== 0 ? `${which}, in the order that 1.x demands` : which;

@@ -1,6 +1,7 @@
 // What only the past tells: counts, latencies, earlier laps and the last requests of each device, read once from the event stream.
 // A history keeps up with its log: each picture costs only the events since the picture before it.
 import type { VirtioEvent } from '../../../emulator/record/events';
+import { ownDescriptors } from '../../../emulator/virtio/watch/split-ring';
 import type { EventLog } from '../../../emulator/record/log';
 
 /** One way of a chain through the ring. Times are virtual nanoseconds. */
@@ -31,6 +32,11 @@ export interface QueueHistory {
   /** Newest last. */
   readonly requests: RequestRecord[];
   lastUsed: number | undefined;
+  /**
+   * Descriptors whose address, length or flags were stored and that were not published since. A store to `next` alone does not count:
+   * drivers keep their free list there.
+   */
+  readonly filling: Set<number>;
 }
 
 /** The time between two device resets. */
@@ -86,6 +92,7 @@ function freshQueue(): QueueHistory {
     changes: [],
     requests: [],
     lastUsed: undefined,
+    filling: new Set(),
   };
 }
 
@@ -164,6 +171,7 @@ function noteStatus(device: DeviceHistory, event: VirtioEvent & { readonly kind:
     device.featuresReread = undefined;
     for (const queue of device.queues.values()) {
       for (const request of queue.requests) request.collected = true;
+      queue.filling.clear();
       keep(queue.changes, { at: event.virtualNanoseconds, inFlight: 0 });
     }
   } else if (lap !== undefined) {
@@ -180,6 +188,7 @@ function noteRing(queue: QueueHistory, event: VirtioEvent): void {
         queue.published++;
         queue.indirectTables += chain.tables.length;
         for (const table of chain.tables) queue.longestTable = Math.max(queue.longestTable, table.entries);
+        for (const index of ownDescriptors(chain)) queue.filling.delete(index);
         keep(queue.requests, {
           position: chain.position,
           head: chain.head,
@@ -227,6 +236,9 @@ function noteRing(queue: QueueHistory, event: VirtioEvent): void {
       return;
     case 'ring-store':
       if (event.place.part === 'available' && event.place.field === 'used_event') queue.usedEventStores++;
+      if (event.place.part === 'descriptor' && event.place.table === undefined && event.place.field !== 'next') {
+        queue.filling.add(event.place.index);
+      }
       return;
     default:
   }

@@ -20,7 +20,7 @@ import {
   type RingRow,
   type Wire,
 } from '../../../webview/model/inspector';
-import type { DeviceView } from './source';
+import { changeOf, type DeviceView } from './source';
 
 const letters: Readonly<Record<Ownership, OwnerState>> = {
   free: 'F',
@@ -29,6 +29,13 @@ const letters: Readonly<Record<Ownership, OwnerState>> = {
   'in flight': 'I',
   used: 'U',
 };
+/** Who has a descriptor. Stores to `next` of a free one only move the driver's free list. */
+export function ownerOf({ view, queue }: RingView, index: number): OwnerState {
+  const ownership = ownershipOf(queue, index);
+  if (ownership !== 'building') return letterOf(ownership);
+  return view.history.queue(view.seen.name, queue.index).filling.has(index) ? 'B' : 'F';
+}
+
 export function letterOf(ownership: Ownership): OwnerState {
   return letters[ownership];
 }
@@ -63,7 +70,7 @@ export function viewRing(view: DeviceView, index: number): RingView | undefined 
 export function statesOf(view: DeviceView, index: number): string {
   const ring = viewRing(view, index);
   if (ring === undefined) return '';
-  return Array.from({ length: ring.size }, (_, at) => letterOf(ownershipOf(ring.queue, at))).join('');
+  return Array.from({ length: ring.size }, (_, at) => ownerOf(ring, at)).join('');
 }
 
 export interface RawDescriptor {
@@ -101,26 +108,36 @@ export function directionOf(flags: number): DescriptorRow['direction'] {
   return (flags & descriptorFlag.WRITE) !== 0 ? 'in' : 'out';
 }
 
-/** The value that the violation's access is about to store, from its evidence. */
-function attemptedValue(
-  view: DeviceView,
-  evidence: readonly { readonly name: string; readonly value: string }[],
-): string | null {
-  const about = evidence.find(({ name }) => /about to|attempt|new value|written|stored/i.test(name));
-  if (about === undefined || view.standingAt.every((violation) => !violation.beforeEffect)) return null;
-  return about.value;
+type DescriptorField = AttemptedValue['column'];
+
+/** A value as its column shows it. */
+function fieldText(field: DescriptorField, value: bigint): string {
+  switch (field) {
+    case 'addr':
+      return formatAddress(value);
+    case 'flags':
+      return flagText(Number(value & 0xffffn)) || '0';
+    case 'len':
+    case 'next':
+      return groupDigits(value);
+  }
+}
+
+/** The value that the violation's access is about to store, from its evidence; null when it is not about to store one. */
+function attemptedValue(violation: DeviceView['standingAt'][number], field: DescriptorField): string | null {
+  if (!violation.beforeEffect) return null;
+  const { after } = changeOf(violation.evidence);
+  if (after === undefined) return null;
+  return /^(0x[0-9a-f]+|[0-9]+)$/.test(after) ? fieldText(field, BigInt(after)) : after;
 }
 
 export function violatedCell({ view, queue }: RingView, index: number): AttemptedValue | undefined {
-  for (const { place, evidence } of view.standingAt) {
-    if (
-      place?.kind !== 'descriptor' ||
-      place.queue !== queue.index ||
-      place.index !== index ||
-      place.table !== undefined
-    )
-      continue;
-    return { column: place.field ?? 'addr', value: attemptedValue(view, evidence) };
+  for (const violation of view.standingAt) {
+    const { place } = violation;
+    if (place?.kind !== 'descriptor' || place.queue !== queue.index || place.index !== index) continue;
+    if (place.table !== undefined) continue;
+    const column = place.field ?? 'addr';
+    return { column, value: place.field === undefined ? null : attemptedValue(violation, column) };
   }
   return undefined;
 }
@@ -150,12 +167,12 @@ export function descriptorRow(ring: RingView, index: number, words: RowWords): D
     newest.place.table === undefined;
   return {
     index,
-    state: letterOf(ownershipOf(ring.queue, index)),
+    state: ownerOf(ring, index),
     address: formatAddress(raw.address),
     length: groupDigits(raw.length),
     direction: directionOf(raw.flags),
     flags: flagText(raw.flags),
-    next: (raw.flags & descriptorFlag.NEXT) === 0 ? null : raw.next,
+    next: (raw.flags & descriptorFlag.NEXT) === 0 && violated?.column !== 'next' ? null : raw.next,
     head: holderOf(ring.queue, index)?.chain.head ?? null,
     ...words,
     ...(violated === undefined ? {} : { violated }),
@@ -182,10 +199,11 @@ export function availableRing(ring: RingView): RingModel {
   const rows = Array.from({ length: size }, (_, slot): RingRow => {
     const stored = queue.slotsSincePublish.has(slot);
     const head = memory.read16(queue.driverArea + availableOffset.ring(slot));
+    const state = bySlot.get(slot) ?? (stored ? 'B' : null);
     return {
       slot,
       head,
-      state: bySlot.get(slot) ?? (stored ? 'B' : null),
+      state,
       pointers: [
         ...(fetched % size === slot
           ? [{ label: `last_avail ${groupDigits(fetched)}`, who: 'device', place: 'private' } as const]
@@ -195,7 +213,7 @@ export function availableRing(ring: RingView): RingModel {
           : []),
       ],
       ...(marked.includes(slot) ? { violated: true } : {}),
-      ...(slot < availableIndex || head !== 0 ? { note: 'old' } : {}),
+      ...(state === null && (slot < availableIndex || head !== 0) ? { note: 'old' } : {}),
       ...(newest?.kind === 'publish' && newest.chains.some((chain) => chain.slot === slot) ? { changed: true } : {}),
     };
   });
@@ -284,10 +302,14 @@ export function wiresOf(ring: RingView): readonly Wire[] {
   return wires;
 }
 
+/** Descriptors that the driver is filling. */
+export function buildingOf(ring: RingView): readonly number[] {
+  return [...ring.queue.building].filter((index) => index < ring.size && ownerOf(ring, index) === 'B');
+}
+
 /** Descriptors being built that point into a chain which is not collected: two requests claim one descriptor. */
 export function takenLinks(ring: RingView): readonly { readonly from: number; readonly to: number }[] {
-  return [...ring.queue.building].flatMap((from) => {
-    if (from >= ring.size) return [];
+  return buildingOf(ring).flatMap((from) => {
     const { flags, next } = readDescriptor(ring, from);
     if ((flags & descriptorFlag.NEXT) === 0 || next >= ring.size || holderOf(ring.queue, next) === undefined) return [];
     return [{ from, to: next }];

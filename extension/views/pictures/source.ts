@@ -56,7 +56,10 @@ const mostPositions = 20_000;
 export function codePosition(symbols: ProjectionSource['symbols'], pc: bigint): CodePosition {
   if (symbols === undefined) return { label: hexText(pc), file: null, line: null, pc: hexText(pc) };
   let known = knownPositions.get(symbols);
-  if (known === undefined || known.size > mostPositions) knownPositions.set(symbols, (known = new Map()));
+  if (known === undefined || known.size > mostPositions) {
+    known = new Map<bigint, CodePosition>();
+    knownPositions.set(symbols, known);
+  }
   let position = known.get(pc);
   if (position === undefined) known.set(pc, (position = findPosition(symbols, pc)));
   return position;
@@ -103,4 +106,13 @@ export function viewDevice(source: ProjectionSource, machine: InspectedMachine, 
     standingAt: standingAt(machine, source.isRunning).filter((violation) => violation.device === name),
     positionOf: (pc) => codePosition(source.symbols, pc),
   };
+}
+
+/** The old and the new value that the evidence of a violation names, as it writes them. */
+export function changeOf(evidence: readonly { readonly name: string; readonly value: string }[]): {
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+} {
+  const find = (pattern: RegExp): string | undefined => evidence.find(({ name }) => pattern.test(name))?.value;
+  return { before: find(/\bbefore$/), after: find(/^(after|value written)$/) };
 }

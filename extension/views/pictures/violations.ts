@@ -1,7 +1,10 @@
 // Violations as the page tells them: the rule in words, the moments in order, the evidence, and what can be done.
+import type { VirtioEvent } from '../../../emulator/record/events';
 import type { Violation } from '../../../emulator/virtio/violation';
 import {
+  countOf,
   formatDuration,
+  formatHex,
   groupDigits,
   type Action,
   type CodeLine,
@@ -49,12 +52,54 @@ export function reportPosition(report: ViolationReport, positionOf: ViolationCon
   return at(report.source, report.pc, { positionOf });
 }
 
-const blamedTitles: Readonly<Record<string, string>> = {
-  access: 'The access',
-  'descriptor store': 'The store',
-  publish: 'The publish',
-  'missing action': 'Nothing followed this',
+/** What the earlier event was, for titles and buttons. */
+const relatedTitles: Partial<Readonly<Record<VirtioEvent['kind'], string>>> = {
+  publish: 'Published',
+  'status-write': 'Status Write',
+  'driver-features-write': 'Feature Write',
+  'queue-ready-write': 'QueueReady Write',
+  'queue-setup': 'Queue Set-up',
+  'ring-store': 'Store',
+  'config-read': 'Configuration Read',
+  notify: 'Notification',
+  'interrupt-claim': 'Claim',
 };
+
+function relatedTitle(event: VirtioEvent | undefined): string {
+  return (event === undefined ? undefined : relatedTitles[event.kind]) ?? 'Earlier Event';
+}
+
+/** In a few words what the earlier event changed. */
+function relatedEffect(event: VirtioEvent | undefined): string {
+  switch (event?.kind) {
+    case 'publish':
+      return `avail.idx ${groupDigits(event.before)} → ${groupDigits(event.after)}`;
+    case 'status-write':
+      return `Status ${formatHex(event.before)} → ${formatHex(event.after)}`;
+    default:
+      return '';
+  }
+}
+
+function blamedTitle({ blames }: ViolationReport, place: Violation['place']): string {
+  if (blames === 'missing action') return 'Nothing followed this';
+  switch (place?.kind) {
+    case 'status':
+      return 'Accessed Status';
+    case 'register':
+      return `Accessed ${place.register}`;
+    case 'feature':
+      return 'Wrote DriverFeatures';
+    case 'config':
+      return 'Accessed configuration';
+    case 'descriptor':
+    case 'available':
+    case 'used':
+      return blames === 'publish' ? 'Published' : 'Stored';
+    default:
+      return 'The access';
+  }
+}
 
 function moments(report: ViolationReport, context: ViolationContext): readonly ViolationMoment[] {
   const list: ViolationMoment[] = [];
@@ -62,14 +107,14 @@ function moments(report: ViolationReport, context: ViolationContext): readonly V
   if (related?.pc !== undefined) {
     const position = at(related.source, related.pc, context);
     list.push({
-      title: 'Before',
-      when: `step ${groupDigits(related.step)}, ${groupDigits(Math.max(0, report.step - related.step))} earlier`,
+      title: relatedTitle(context.violation?.related),
+      when: `${countOf(Math.max(0, report.step - related.step), 'step')} earlier`,
       who: 'driver',
       blamed: false,
       position,
       lines: context.linesOf(position),
-      facts: [],
-      effect: related.description,
+      facts: [{ name: 'step', value: groupDigits(related.step) }],
+      effect: relatedEffect(context.violation?.related),
     });
   }
   const position = reportPosition(report, context.positionOf);
@@ -79,7 +124,7 @@ function moments(report: ViolationReport, context: ViolationContext): readonly V
       : 'now'
     : `${formatDuration(Math.max(0, context.now - report.virtualNanoseconds))} ago`;
   list.push({
-    title: blamedTitles[report.blames] ?? 'The access',
+    title: blamedTitle(report, context.violation?.place),
     when,
     who: 'driver',
     blamed: true,
@@ -188,6 +233,10 @@ const policyWords: Readonly<Record<RuleLevel, string>> = {
   hazard: 'reports by default',
 };
 
+function goTo(event: VirtioEvent | undefined): string {
+  return event?.kind === 'publish' ? 'Go to Publish' : `Go to ${relatedTitle(event)}`;
+}
+
 function actionsOf(report: ViolationReport, position: CodePosition, context: ViolationContext): readonly Action[] {
   const { related } = report;
   const before: readonly Action[] =
@@ -195,7 +244,7 @@ function actionsOf(report: ViolationReport, position: CodePosition, context: Vio
       ? []
       : [
           {
-            label: 'Go to What Came Before',
+            label: goTo(context.violation?.related),
             intent: positionIntent(at(related.source, related.pc, context)),
             key: 'P',
           },
