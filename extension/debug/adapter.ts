@@ -76,16 +76,13 @@ export class RingsideDebugAdapter extends DebugSession {
       ['terminate', () => this.end()],
       ['threads', () => this.threads()],
       ['continue', () => this.resume()],
-      ['pause', async () => this.nothing(await this.target.pause())],
+      ['pause', () => this.done(this.target.pause())],
       ['next', (values) => this.step(values, 'over')],
       ['stepIn', (values) => this.step(values, 'in')],
       ['stepOut', (values) => this.step(values, 'out')],
       ['gotoTargets', (values) => this.gotoTargets(values)],
       ['goto', (values) => this.goTo(values)],
-      [
-        'ringside/nextRingEvent',
-        async (values) => this.nothing(await this.target.nextRingEvent(readFields(values).text('device'))),
-      ],
+      ['ringside/nextRingEvent', (values) => this.done(this.target.nextRingEvent(readFields(values).text('device')))],
       ['ringside/violations', async () => ({ violations: toPlain(await this.target.violations()) })],
       ['ringside/policy', async () => ({ entries: toPlain(await this.target.policy()) })],
       ['ringside/setPolicy', (values) => this.setPolicy(values)],
@@ -296,7 +293,9 @@ export class RingsideDebugAdapter extends DebugSession {
   private say(category: 'console' | 'important', text: string): void {
     this.sendEvent(new OutputEvent(`${text}\n`, category));
   }
-  private nothing(_: void): undefined {
+  /** A response without a body, once the work is done. */
+  private async done(work: Promise<void>): Promise<undefined> {
+    await work;
     return undefined;
   }
 }

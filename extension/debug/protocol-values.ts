@@ -29,7 +29,7 @@ export function readFields(values: unknown): Fields {
     },
     list: (name) => {
       const found = value(name);
-      return Array.isArray(found) ? found : [];
+      return Array.isArray(found) ? (found as readonly unknown[]) : [];
     },
   };
 }

@@ -23,7 +23,8 @@ async function perform(intent: Intent, page: InspectorPageHost, sessions: Sessio
       await vscode.commands.executeCommand('debug.action.openDisassemblyView');
       return;
     case 'showMemory':
-      return void (await vscode.commands.executeCommand('ringside.showMemory', intent.address, intent.lengthBytes));
+      await vscode.commands.executeCommand('ringside.showMemory', intent.address, intent.lengthBytes);
+      return;
     case 'breakWhenChanges':
       await vscode.commands.executeCommand('ringside.breakWhenChanges', intent.address, intent.lengthBytes);
       return;

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TargetEvent } from '../debug/target';
 import { InspectedSession } from './inspected-session';
-import { type Answer, type Call, isCall, type Served, type WorkerData } from './protocol';
+import { type Answer, type Call, isCall, type Method, type WorkerData } from './protocol';
 import { ConfigurationError } from './parse-launch';
 
 const port = parentPort;
@@ -19,9 +19,8 @@ port.on('message', (message: unknown) => {
 
 async function serve(call: Call): Promise<void> {
   try {
-    const served: Served = session;
-    const method = served[call.method] as (...values: readonly unknown[]) => Promise<unknown>;
-    answer({ kind: 'result', id: call.id, value: await method.apply(served, [...call.values]) });
+    const served = session as unknown as Readonly<Record<Method, (...values: readonly unknown[]) => Promise<unknown>>>;
+    answer({ kind: 'result', id: call.id, value: await served[call.method](...call.values) });
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     answer({

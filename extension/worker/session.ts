@@ -145,7 +145,7 @@ export class Session implements target.DebugTarget {
           continue;
         }
         await this.breathe();
-        if (this.pauseRequested) return void this.stop({ kind: 'pause' }, hart);
+        if (this.wantsPause()) return void this.stop({ kind: 'pause' }, hart);
       }
     });
     return Promise.resolve();
@@ -345,25 +345,28 @@ export class Session implements target.DebugTarget {
       const exit = machine.run({ untilStep: limit, skipIdle: !paced });
       this.adapt(performance.now() - began);
       if (exit.kind === 'idle') {
-        if (this.pauseRequested) return void this.stop({ kind: 'pause' }, machine.cpu.turn);
-        if (await this.idle(machine, exit.dueNanoseconds)) return;
+        if (!this.wantsPause()) await this.idle(machine, exit.dueNanoseconds);
       } else if (exit.kind !== 'limit' && this.handle(exit)) return;
-      if (this.pauseRequested) return void this.stop({ kind: 'pause' }, machine.cpu.turn);
+      if (this.wantsPause()) return void this.stop({ kind: 'pause' }, machine.cpu.turn);
       if (paced) await this.pacer.holdBack(machine.clock.now());
       else await this.breathe();
-      if (this.pauseRequested) return void this.stop({ kind: 'pause' }, machine.cpu.turn);
+      if (this.wantsPause()) return void this.stop({ kind: 'pause' }, machine.cpu.turn);
     }
   }
 
-  /** Every hart waits. True when the session came to rest. */
-  private async idle(machine: Machine, dueNanoseconds: number | undefined): Promise<boolean> {
+  /** Set from outside while a slice runs or sleeps. */
+  private wantsPause(): boolean {
+    return this.pauseRequested;
+  }
+
+  /** Every hart waits. */
+  private async idle(machine: Machine, dueNanoseconds: number | undefined): Promise<void> {
     if (dueNanoseconds === undefined) {
       // Only input can wake it, and somebody may type: wait for that or for a pause.
       await this.pacer.forever();
-      return false;
+      return;
     }
     machine.skipIdleTime(await this.pacer.waitFor(machine.clock.now(), dueNanoseconds));
-    return false;
   }
 
   private adapt(milliseconds: number): void {

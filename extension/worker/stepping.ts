@@ -61,9 +61,14 @@ export class Step {
         const exit = this.oneInstruction();
         if (exit !== undefined) return { kind: 'stopped', exit };
       }
-      if (this.runTo === undefined && this.arrived()) return { kind: 'done' };
+      if (!this.onTheWay() && this.arrived()) return { kind: 'done' };
     }
     return { kind: 'more' };
+  }
+
+  /** Whether a call or a trap that the step passes over is still being run. */
+  private onTheWay(): boolean {
+    return this.runTo !== undefined;
   }
 
   private oneInstruction(): Exclude<MachineExit, { kind: 'limit' }> | undefined {

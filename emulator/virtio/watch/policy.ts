@@ -230,7 +230,9 @@ function matchesGlob(glob: RegExp, rule: Omit<RuleNames, 'level'>): boolean {
 function specificity(entry: PolicyEntry, rule: RuleNames): number {
   const pattern = patternRank(entry.pattern, rule);
   if (pattern < 0) return -1;
-  return pattern + (entry.device === undefined ? 0 : 10) + (entry.pc === undefined ? 0 : 20);
+  // Whatever anybody says, be it `*`, is more than the default.
+  if (defaultPolicy.includes(entry)) return 0;
+  return 1 + pattern + (entry.device === undefined ? 0 : 10) + (entry.pc === undefined ? 0 : 20);
 }
 
 function patternRank(pattern: string, rule: RuleNames): number {
