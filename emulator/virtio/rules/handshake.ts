@@ -1,6 +1,6 @@
 // Rules of the initialisation sequence, one for each of its steps. [virtio 1.4, 3.1.1, 4.2.3.1.1]
 import { status, statusText } from '../spec/status';
-import { hex, registerPlace, seen, statusPlace } from './evidence';
+import { byDriver, hex, registerPlace, seen, statusPlace } from './evidence';
 import { type FactOf, type Finding, rule, type Rule, type RuleContext } from './rule';
 
 const sequence = ['core.init.driver.1'] as const;
@@ -272,6 +272,32 @@ export const handshakeRules: readonly Rule[] = [
         place: statusPlace,
         related: refused,
       };
+    },
+  }),
+  rule('handshake', {
+    id: 'init.given-up-silently',
+    title: 'Driver gave up on a device without setting FAILED',
+    why: 'FEATURES_OK read back as clear and the driver went no further. Without FAILED nobody can tell a device that was given up from one that is still being set up.',
+    fix: 'Set FAILED (128), or reset the device and try again with fewer features.',
+    level: 'should',
+    blames: 'missing action',
+    covers: ['core.init.driver.5'],
+    section: '3.1.1',
+    once: true,
+    follows: ['init.refused-features-ok', 'features.over-accepted', 'features.requirement-missing'],
+    on: ['idle'],
+    broken: (_fact, at) => {
+      const refused = at.device.handshake.featuresRefusedSeen;
+      return (
+        refused !== undefined &&
+        !asked(at, status.FAILED) && {
+          message: 'FEATURES_OK was refused, and the driver waits without having set FAILED.',
+          evidence: [seen('status', hex(at.device.handshake.status))],
+          place: statusPlace,
+          blamed: byDriver(refused),
+          related: refused,
+        }
+      );
     },
   }),
   rule('handshake', {

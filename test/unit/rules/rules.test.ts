@@ -50,7 +50,7 @@ function run(twin: Twin, wrong: boolean, mode: keyof typeof modes): Run {
 
 /** What a list of violations says, without what legitimately differs between modes. */
 function essence(violations: readonly Violation[]): unknown {
-  return violations.map(({ related, beforeEffect: _, ...rest }) => ({ ...rest, related: related?.index }));
+  return violations.map((violation) => ({ ...violation, beforeEffect: undefined, related: violation.related?.index }));
 }
 
 for (const rule of catalogue) {

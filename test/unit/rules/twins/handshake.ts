@@ -2,11 +2,18 @@
 import { feature, featureSet } from '../../../../emulator/virtio/spec/feature';
 import { blockFeature } from '../../../../emulator/virtio/spec/block';
 import { status } from '../../../../emulator/virtio/spec/status';
+import type { BenchOptions } from '../../../driver/bench';
 import { blockParts, piecesOf } from '../../../driver/block';
 import { TestModel } from '../../../driver/model';
 import { at, introduce, negotiate, type Twin } from './twin';
 
 let model = new TestModel();
+
+/** A device that refuses what it did not offer; that it was accepted is not the matter here. */
+const refusingBench = (): BenchOptions => ({
+  own: { model: new TestModel(), offered: featureSet(feature.VERSION_1) },
+  rules: { 'features.over-accepted': 'off' },
+});
 
 export const handshakeTwins: readonly Twin[] = [
   {
@@ -232,10 +239,7 @@ export const handshakeTwins: readonly Twin[] = [
   },
   {
     rule: 'init.refused-features-ok',
-    bench: () => ({
-      own: { model: new TestModel(), offered: featureSet(feature.VERSION_1) },
-      rules: { 'features.over-accepted': 'off' },
-    }),
+    bench: refusingBench,
     script: (d, wrong) => {
       introduce(d);
       d.readOffer();
@@ -245,6 +249,21 @@ export const handshakeTwins: readonly Twin[] = [
       if (!wrong) d.addStatus(status.FAILED);
       else d.setUpQueue(0);
       return undefined;
+    },
+  },
+  {
+    rule: 'init.given-up-silently',
+    bench: refusingBench,
+    script: (d, wrong) => {
+      introduce(d);
+      d.readOffer();
+      d.accepted = d.offered | featureSet(feature.EVENT_IDX);
+      d.writeFeatures();
+      d.addStatus(status.FEATURES_OK);
+      const pc = at(d, () => d.readBackFeaturesOk());
+      if (!wrong) d.addStatus(status.FAILED);
+      d.bench.idle();
+      return pc;
     },
   },
   {

@@ -1,6 +1,6 @@
 // One test of a rule: the same script is run by a conforming and by a violating driver, which differ in one step only.
 import { type BenchOptions, type Bench, blockDevice } from '../../../driver/bench';
-import { type DriverOptions, type DriverQueue, type Piece, ScriptedDriver } from '../../../driver/driver';
+import { type DriverOptions, type DriverQueue, type Piece, type ScriptedDriver } from '../../../driver/driver';
 
 export interface Twin {
   readonly rule: string;

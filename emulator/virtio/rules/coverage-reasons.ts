@@ -1,0 +1,123 @@
+// Why a statement or an ancestor's check has no rule, in our words. The most specific pattern counts: an id, or a beginning with `*`.
+// `planned`: a later part of the product brings it. `not seen`: no machine can decide it, or nothing to decide.
+
+export interface Reason {
+  readonly pattern: string;
+  readonly kind: 'planned' | 'not seen';
+  readonly why: string;
+}
+
+const planned = (pattern: string, why: string): Reason => ({ pattern, kind: 'planned', why });
+const notSeen = (pattern: string, why: string): Reason => ({ pattern, kind: 'not seen', why });
+
+const unusual = 'planned: device moods. The device first has to do something unusual but legal';
+const ordering = 'planned: ordering. Judged from fences in the instruction stream';
+const payload = 'planned: ownership of payload. Needs loads of buffer bytes to be watched';
+const ringReset =
+  'planned: VIRTIO_F_RING_RESET. The mmio transport does not offer it yet, so no queue is ever reset alone';
+const suspend = 'planned: VIRTIO_F_SUSPEND. No device offers it yet';
+const admin = 'planned: administration virtqueues, together with the PCI transport';
+const zoned = 'planned: zoned block devices. VIRTIO_BLK_F_ZONED is not offered yet';
+const hostLimit = 'no demand on a driver: a limit of that host program, which this machine does not have';
+const pciOnly = 'planned: PCI transport. The check concerns its capability structures';
+
+export const reasons: readonly Reason[] = [
+  planned('core.features.driver.4', unusual),
+  planned('core.features.driver.7', unusual),
+  planned('core.features.driver.8', unusual),
+  planned('core.config.driver.4', unusual),
+  planned('core.vq-reset.*', ringReset),
+  planned('core.vq-reenable.*', ringReset),
+  planned('core.admin*', admin),
+  planned('core.suspend.*', suspend),
+  notSeen(
+    'core.reserved-features.driver.4',
+    'the board has no IOMMU, so every physical address that lies in RAM is reachable; addresses outside are caught by queue.area-outside-memory and split.buffer-outside-memory',
+  ),
+  planned('core.reserved-features.driver.8', ordering),
+  planned('core.reserved-features.driver.11', 'planned: PCI transport. Virtual functions exist there only'),
+  planned('core.reserved-features.driver.13', 'planned: PCI transport. The feature is not defined for mmio'),
+  notSeen(
+    'split.framing.driver.2',
+    'the specification gives no number from which a chain is too fine, so every limit would be ours',
+  ),
+  planned('split.used-notif-suppression.driver.5', unusual),
+  planned('split.used-ring.driver.1', payload),
+  planned('split.avail-notif-suppression.driver.5', unusual),
+  planned('split.update-idx.driver.1', ordering),
+  planned('split.notify.driver.1', ordering),
+  planned('mmio.registers.driver.6', unusual),
+  planned('mmio.registers.driver.8', unusual),
+  planned('mmio.registers.driver.18', unusual),
+  planned('mmio.registers.driver.21', ringReset),
+  planned('mmio.interrupt.driver.2', unusual),
+  notSeen(
+    'block.init.driver.1',
+    'when a driver has to flush is known to its users only; a run without a flush proves nothing',
+  ),
+  planned('block.init.driver.6', zoned),
+  planned('block.init.driver.8', zoned),
+  planned('block.init.driver.10', zoned),
+  planned('block.op.driver.1', unusual),
+  planned('block.op.driver.10', 'planned: secure erase. VIRTIO_BLK_F_SECURE_ERASE is not offered yet'),
+  planned('block.op.driver.15', payload),
+  planned('block.op.driver.16', unusual),
+  planned('block.op.driver.17', zoned),
+  planned('block.op.driver.18', zoned),
+  planned('block.op.driver.2*', zoned),
+  planned('console.multiport-op.*', 'planned: console ports. VIRTIO_CONSOLE_F_MULTIPORT is not offered yet'),
+  planned('entropy.op.driver.2', payload),
+  planned('packed.*', 'planned: packed rings'),
+  planned('pci.*', 'planned: PCI transport'),
+  planned('net.*', 'planned: network device'),
+  planned('crypto.*', 'planned: crypto device'),
+  planned('balloon.*', 'planned: memory balloon'),
+  planned('sound.*', 'planned: sound device'),
+  planned('iommu.*', 'planned: IOMMU device'),
+  planned('mem.*', 'planned: memory device'),
+  planned('gpio.*', 'planned: GPIO device'),
+  planned('i2c.*', 'planned: I2C adapter'),
+  planned('rtc.*', 'planned: RTC device'),
+  planned('vsock.*', 'planned: socket device'),
+  planned('fs.*', 'planned: file system device'),
+  planned('scsi.*', 'planned: SCSI host'),
+  planned('input.*', 'planned: input device'),
+  planned('spi.*', 'planned: SPI controller'),
+  planned('media.*', 'planned: media device'),
+  planned('scmi.*', 'planned: SCMI device'),
+  planned('pmem.*', 'planned: persistent memory device'),
+  planned('gpu.*', 'planned: GPU device'),
+  planned('rpmb.*', 'planned: RPMB device'),
+  planned('can.*', 'planned: CAN device'),
+  planned('lguest.*', pciOnly),
+  notSeen('lguest.addr-64bit', 'no demand of the specification: that host program could not reach memory above 4 GiB'),
+  notSeen('lguest.driver-feature-select', 'no demand of the specification: any window may be selected'),
+  notSeen('akaros.reset-no-config', 'a device model of this machine always has a configuration space, if an empty one'),
+  notSeen(
+    'akaros.config-missing-read',
+    'a device model of this machine always has a configuration space; reads beyond it are config.beyond-end',
+  ),
+  notSeen(
+    'akaros.config-missing-write',
+    'a device model of this machine always has a configuration space; writes beyond it are config.beyond-end',
+  ),
+  notSeen('akaros.reset-running', hostLimit),
+  notSeen('akaros.queue-ready-no-service', hostLimit),
+  notSeen('akaros.queue-ready-thread', hostLimit),
+  notSeen(
+    'akaros.queue-ready-revoke',
+    `${hostLimit}; stopping a queue is legal, and doing it badly is queue.stop-not-read-back and queue.stopped-in-flight`,
+  ),
+  notSeen('akaros.notify-no-eventfd', hostLimit),
+];
+
+/** Why there is no rule for an id; undefined when nobody has said. */
+export function reasonFor(id: string): Reason | undefined {
+  let best: Reason | undefined;
+  for (const reason of reasons) {
+    const { pattern } = reason;
+    const matches = pattern.endsWith('*') ? id.startsWith(pattern.slice(0, -1)) : id === pattern;
+    if (matches && pattern.length > (best?.pattern.length ?? 0)) best = reason;
+  }
+  return best;
+}
