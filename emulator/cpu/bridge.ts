@@ -35,7 +35,7 @@ export class Bridge {
   constructor(private readonly host: BridgeHost) {}
 
   /** The functions to import, by name. */
-  imports(): Record<ImportName, (...values: never[]) => number | void> {
+  imports(): Record<ImportName, (...values: never[]) => number | bigint | void> {
     const { code } = this.host;
     return {
       decodeRecord: (record: number) => code.decodeRecord(record),
@@ -49,6 +49,7 @@ export class Bridge {
         this.watchedBefore(base, bytes, kind, order),
       watchedAfter: () => this.watchedAfter(),
       csr: (base: number, number: number, change: number) => accessCsr(this.hart(base), number, change),
+      time: () => this.host.environment.time(),
       environmentCall: (base: number) => (this.host.environment.environmentCall(this.host.hartIndex(base)) ? 1 : 0),
       trapTaken: (base: number, cause: number, interrupt: number, from: number) =>
         this.trapTaken(base, cause, interrupt !== 0, from),

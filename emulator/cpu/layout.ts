@@ -34,10 +34,16 @@ export const csrDescriptor = {
   readMask: 8,
   /** i64: bits that a write changes. */
   writeMask: 16,
-  /** i64: a second cell whose value masks reads and writes as well, as an offset; 0 when there is none. */
+  /** i32: offset of a second cell whose value masks reads and writes as well; 0 when there is none. */
   maskCell: 24,
+  /** i32: the CSR's bit 0 is this bit of the cell. */
+  shift: 28,
 } as const;
-export const csrEffect = { none: 0, interrupts: 1, status: 2 } as const;
+/**
+ * `interrupts`: some may have become due. `status`: modes and translation change with mstatus. `float`: needs floating point switched
+ * on, and marks it dirty. `translation`: satp. `time`: no cell, the environment knows.
+ */
+export const csrEffect = { none: 0, interrupts: 1, status: 2, float: 3, translation: 4, time: 5 } as const;
 
 /** Decoded instructions that stand outside a page: those that straddle pages, lie outside RAM or stand on a breakpoint. */
 export const looseRecords = { base: 0x3000, strideBytes: 64, count: 64 } as const;
@@ -53,6 +59,7 @@ const passingCells = [
   'dataTranslations',
   'fetchTranslations',
   'usedTranslations',
+  'insertedTranslations',
   'lostReported',
 ] as const;
 const stateCells = [
@@ -90,8 +97,7 @@ const stateCells = [
   'scause',
   'stval',
   'satp',
-  'fflags',
-  'frm',
+  'fcsr',
   'pmpcfg0',
   'pmpcfg2',
   'pmpCount',
@@ -124,6 +130,9 @@ export const hartCell = {
   /** The state that is saved besides the registers: from the first state cell to here. */
   stateBase: cellsBase + passingCells.length * 8,
   stateEnd: 0x680,
+  /** Addresses (i32) of the first exact entries that were filled since the last flush, `insertedTranslations` in number. */
+  insertionLog: 0x700,
+  insertionLogEntries: 32,
   /** Translation caches, see `translation`. */
   translations: 0x1000,
   strideBytes: 0x18000,

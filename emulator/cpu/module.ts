@@ -29,7 +29,7 @@ export function buildModule(layout: MemoryLayout, shared: boolean): Uint8Array {
   const traps = declareTraps(context, translation.flush);
   const access = declareAccesses(context, translation.translate, traps.raise, invalidateCode);
   const fetch = declareFetch(context, translation.translate, traps.raise);
-  const csr = declareCsrAccess(context, traps.statusChanged);
+  const csr = declareCsrAccess(context, traps.statusChanged, translation.flush);
   const fence = declareFence(context);
   const multiplyHigh = declareMultiplyHigh(module);
   const float = declareFloatFunctions(module);

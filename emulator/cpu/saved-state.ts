@@ -100,4 +100,6 @@ function restoreTranslations(state: HartState, bytes: Uint8Array): void {
     used |= 1n << BigInt(Math.floor(place / translation.tableBytes));
   }
   state.set('usedTranslations', used);
+  // Which entries these are is not logged, so the next flush takes whole tables.
+  state.set('insertedTranslations', BigInt(hartCell.insertionLogEntries + 1));
 }

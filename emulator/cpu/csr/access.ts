@@ -65,5 +65,6 @@ export function writeDescriptors(memory: MachineMemory): void {
     memory.view.setBigUint64(at + csrDescriptor.writeMask, direct.writeMask, true);
     const maskCell = direct.maskCell === undefined ? 0 : hartCell[direct.maskCell];
     memory.view.setUint32(at + csrDescriptor.maskCell, maskCell, true);
+    memory.view.setUint32(at + csrDescriptor.shift, direct.shift ?? 0, true);
   }
 }

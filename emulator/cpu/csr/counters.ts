@@ -61,7 +61,10 @@ const programmable = Array.from({ length: 29 }, (_, index) => index + 3);
 
 export const counterRows: readonly CsrRow[] = [
   shadow('cycle', 0, (hart) => valueOf(hart, cycle)),
-  shadow('time', 1, (hart) => hart.time()),
+  {
+    ...shadow('time', 1, (hart) => hart.time()),
+    direct: { cell: 'scratch', readMask: 0n, writeMask: 0n, effect: 'time' },
+  },
   shadow('instret', 2, (hart) => valueOf(hart, instret)),
   machineCounter('mcycle', 0xb00, cycle),
   machineCounter('minstret', 0xb02, instret),

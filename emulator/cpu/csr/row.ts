@@ -1,6 +1,6 @@
 // What a CSR row says, and what its accesses may use of the processor.
 import type { HartState } from '../hart-state';
-import type { CellName } from '../layout';
+import type { CellName, csrEffect } from '../layout';
 
 export interface CsrHart {
   readonly state: HartState;
@@ -22,9 +22,11 @@ export interface CsrRow {
     readonly cell: CellName;
     readonly readMask: bigint;
     readonly writeMask: bigint;
-    readonly effect: 'none' | 'interrupts' | 'status';
+    readonly effect: keyof typeof csrEffect;
     /** A cell whose bits select which bits exist for this CSR. */
     readonly maskCell?: CellName;
+    /** Bit of the cell that is the CSR's bit 0. */
+    readonly shift?: number;
   };
   /** Whether the hart's mode may access it now, beyond what the number says. */
   permits?(hart: CsrHart): boolean;

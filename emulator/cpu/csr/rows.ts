@@ -1,7 +1,7 @@
 // The CSR table: name, number, what a read shows and what a write may change. [RISC-V priv. 2.2, 3.1, 10.1; RISC-V unpriv. 20.2]
 // The order of fields is the number's. Where a field is WARL, an illegal value leaves it as it was.
 import type { CellName } from '../layout';
-import { mstatus, privilege } from '../system/status';
+import { mstatus, privilege, satpMode } from '../system/status';
 import { counterRows } from './counters';
 import { protectionRows } from './protection';
 import type { CsrHart, CsrRow } from './row';
@@ -85,43 +85,36 @@ const sip: CsrRow = {
   },
 };
 
-const satpModes = { bare: 0n, sv39: 8n, sv48: 9n } as const;
 const satp: CsrRow = {
   name: 'satp',
   number: 0x180,
+  direct: { cell: 'satp', readMask: all, writeMask: all, effect: 'translation' },
   permits: ({ state }) => !(state.getWord('mode') === privilege.S && (state.get('mstatus') & mstatus.TVM) !== 0n),
   read: ({ state }) => state.get('satp'),
   write: (hart, value) => {
     const mode = value >> 60n;
-    if (mode !== satpModes.bare && mode !== satpModes.sv39 && mode !== satpModes.sv48) return;
-    if (value === hart.state.get('satp')) return;
+    if (mode !== satpMode.bare && mode !== satpMode.sv39 && mode !== satpMode.sv48) return;
     hart.state.set('satp', value);
     // Translations carry no address-space number.
     hart.flush();
   },
 };
 
-const floatOn = ({ state }: CsrHart): boolean => (state.get('mstatus') & mstatus.FS) !== 0n;
-function floatRow(
-  name: string,
-  number: number,
-  read: CsrRow['read'],
-  set: (hart: CsrHart, value: bigint) => void,
-): CsrRow {
+/** `fflags`, `frm` and `fcsr` are bits of one cell. */
+function floatRow(name: string, number: number, mask: bigint, shift: number): CsrRow {
   return {
     name,
     number,
-    permits: floatOn,
-    read,
+    direct: { cell: 'fcsr', readMask: mask, writeMask: mask, effect: 'float', shift },
+    permits: ({ state }) => (state.get('mstatus') & mstatus.FS) !== 0n,
+    read: ({ state }) => (state.get('fcsr') & mask) >> BigInt(shift),
     write: (hart, value) => {
-      set(hart, value);
+      hart.state.set('fcsr', (hart.state.get('fcsr') & ~mask) | ((value << BigInt(shift)) & mask));
       hart.state.set('mstatus', hart.state.get('mstatus') | mstatus.FS);
       hart.statusChanged();
     },
   };
 }
-const setFlags = ({ state }: CsrHart, value: bigint): void => state.set('fflags', value & 0x1fn);
-const setRounding = ({ state }: CsrHart, value: bigint): void => state.set('frm', value & 7n);
 
 /** RV64 with I, M, A, F, D, C and the modes S and U; it cannot be changed. */
 const misa =
@@ -130,17 +123,9 @@ const misa =
 const zero = (): bigint => 0n;
 
 export const csrRows: readonly CsrRow[] = [
-  floatRow('fflags', 0x001, ({ state }) => state.get('fflags') & 0x1fn, setFlags),
-  floatRow('frm', 0x002, ({ state }) => state.get('frm'), setRounding),
-  floatRow(
-    'fcsr',
-    0x003,
-    ({ state }) => (state.get('frm') << 5n) | (state.get('fflags') & 0x1fn),
-    (hart, value) => {
-      setFlags(hart, value);
-      setRounding(hart, value >> 5n);
-    },
-  ),
+  floatRow('fflags', 0x001, 0x1fn, 0),
+  floatRow('frm', 0x002, 0xe0n, 5),
+  floatRow('fcsr', 0x003, 0xffn, 0),
 
   cellRow(
     'sstatus',

@@ -353,10 +353,10 @@ export class RecordMeaning implements Meaning<Expression, Expression> {
   float(operation: FloatOperation, operands: readonly Expression[], rounding: 'rm' | 'none'): Expression {
     const mode = this.take(rounding === 'rm' ? this.raw('rm') : 0, 'i32');
     if (rounding === 'rm') {
-      this.c.when(op('i32.eq', mode, 7), () => this.c.set(mode, cell32(this.frame.hart, 'frm')));
+      this.c.when(op('i32.eq', mode, 7), () => this.c.set(mode, op('i32.shr_u', cell32(this.frame.hart, 'fcsr'), 5)));
       this.c.when(op('i32.gt_u', mode, 4), () => this.illegal());
     }
-    const flags = op('i32.add', this.frame.hart, hartCell.fflags);
+    const flags = op('i32.add', this.frame.hart, hartCell.fcsr);
     const result = this.take(call(this.frame.functions.float[operation], 'i64', flags, mode, ...operands), 'i64');
     this.markFloatDirty();
     return { type: 'i64', emit: (f) => void f.get(result) };

@@ -10,7 +10,6 @@ export interface SystemContext {
   readonly imports: ImportedFunctions;
 }
 
-
 /** The 64-bit cell of a hart. */
 export function cell(hart: Operand, name: CellName): Expression {
   return load('i64.load', hart, hartCell[name]);

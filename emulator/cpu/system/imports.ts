@@ -22,6 +22,8 @@ const signatures = {
   watchedAfter: [['i32'], []],
   /** (hart, number, change + 4 * reads + 8 * writes) -> 0 done, 1 illegal, 2 done and the hart must look around. */
   csr: [['i32', 'i32', 'i32'], ['i32']],
+  /** () -> the `time` CSR */
+  time: [[], ['i64']],
   /** (hart) -> 1 where the environment served the call. */
   environmentCall: [['i32'], ['i32']],
   /** (hart, cause, 1 for an interrupt, mode it came from) */
@@ -48,6 +50,7 @@ export function declareImports(module: ModuleWriter): ImportedFunctions {
     watchedBefore: declare('watchedBefore'),
     watchedAfter: declare('watchedAfter'),
     csr: declare('csr'),
+    time: declare('time'),
     environmentCall: declare('environmentCall'),
     trapTaken: declare('trapTaken'),
   };

@@ -22,6 +22,9 @@ export const mstatus = {
   SD: 1n << 63n,
 } as const;
 
+/** Translation schemes that satp.MODE selects. [RISC-V priv. 10.1.11] */
+export const satpMode = { bare: 0n, sv39: 8n, sv48: 9n } as const;
+
 /** Exception codes. [RISC-V priv. 3.1.15] */
 export const cause = {
   instructionAccessFault: 1,

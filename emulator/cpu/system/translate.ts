@@ -127,6 +127,11 @@ function declareTranslate({ module }: SystemContext, protect: number, walk: numb
         'usedTranslations',
         op('i32.or', cell32(hart, 'usedTranslations'), op('i32.shl', 1, position)),
       );
+      const inserted = c.keep(cell32(hart, 'insertedTranslations'));
+      c.when(op('i32.lt_u', inserted, hartCell.insertionLogEntries), () =>
+        c.store('i32.store', op('i32.add', hart, op('i32.shl', inserted, 2)), entry, hartCell.insertionLog),
+      );
+      setCell32(c, hart, 'insertedTranslations', op('i32.add', inserted, 1));
     });
     c.result(physical);
   });
@@ -244,19 +249,45 @@ function declareFlush({ module }: SystemContext): number {
     ['i32'],
     [],
     (c, hart) => {
-      const used = c.keep(cell32(hart, 'usedTranslations'));
-      const table = c.keep(op('i32.add', hart, hartCell.translations));
-      c.loop((again) => {
-        c.when(op('i32.and', used, 1), () => c.fill(table, 0xff, translation.tableBytes));
-        c.set(table, op('i32.add', table, translation.tableBytes));
-        c.set(used, op('i32.shr_u', used, 1));
-        c.brIf(again, used);
-      });
+      const inserted = c.keep(cell32(hart, 'insertedTranslations'));
+      c.when(
+        op('i32.le_u', inserted, hartCell.insertionLogEntries),
+        () => clearLogged(c, hart, inserted),
+        () => clearUsed(c, hart),
+      );
+      setCell32(c, hart, 'insertedTranslations', 0);
       setCell32(c, hart, 'usedTranslations', 0);
       setCell32(c, hart, 'largePages', 0);
     },
     'flush',
   );
+}
+
+/** Few translations since the last flush are forgotten one by one. */
+function clearLogged(c: CodeWriter, hart: Local, inserted: Local): void {
+  const entry = c.local('i32');
+  c.block((end) => {
+    c.loop((again) => {
+      c.brIf(end, op('i32.eqz', inserted));
+      c.set(inserted, op('i32.sub', inserted, 1));
+      c.set(entry, load('i32.load', op('i32.add', hart, op('i32.shl', inserted, 2)), hartCell.insertionLog));
+      c.store('i64.store', entry, -1n, translation.tag);
+      c.store('i64.store', op('i32.sub', entry, translation.exact), -1n, translation.tag);
+      c.br(again);
+    });
+  });
+}
+
+/** Many translations are forgotten by the table. */
+function clearUsed(c: CodeWriter, hart: Local): void {
+  const used = c.keep(cell32(hart, 'usedTranslations'));
+  const table = c.keep(op('i32.add', hart, hartCell.translations));
+  c.loop((again) => {
+    c.when(op('i32.and', used, 1), () => c.fill(table, 0xff, translation.tableBytes));
+    c.set(table, op('i32.add', table, translation.tableBytes));
+    c.set(used, op('i32.shr_u', used, 1));
+    c.brIf(again, used);
+  });
 }
 
 function declareFlushAddress({ module }: SystemContext, flush: number): number {
