@@ -11,6 +11,7 @@ import { type BufferOwner, copyInFlight, type InFlight, InFlightBuffer, piecesOf
 import type { RingFeatures, SplitQueue } from './queue/split';
 import type { SplitRingWatch } from './queue/split-ring-watch';
 import type { RandomSequence } from './random-sequence';
+import { type SavedActions, ScheduledActions } from './scheduled-actions';
 
 type Action =
   | { readonly kind: 'activate' }
@@ -38,8 +39,7 @@ interface QueueActivity {
 }
 
 interface SavedActivity {
-  readonly actions: readonly (readonly [number, Action])[];
-  readonly nextToken: number;
+  readonly actions: SavedActions<Action>;
   readonly nextId: number;
   readonly queues: readonly QueueActivity[];
   readonly inFlight: readonly InFlight[];
@@ -75,9 +75,7 @@ export interface ActivityHost {
 }
 
 export class DeviceActivity implements DeviceContext, BufferOwner {
-  private readonly owner: string;
-  private actions = new Map<number, Action>();
-  private nextToken = 1;
+  private readonly actions: ScheduledActions<Action>;
   private nextId = 1;
   private queues: QueueActivity[];
   private inFlight = new Map<number, InFlight>();
@@ -92,9 +90,8 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     private readonly host: ActivityHost,
     private readonly randomSequence: RandomSequence,
   ) {
-    this.owner = `virtio ${host.name}`;
+    this.actions = new ScheduledActions(host.clock, `virtio ${host.name}`, (action) => this.run(action));
     this.queues = this.freshQueues();
-    host.clock.handle(this.owner, (token) => this.run(token));
   }
 
   // What the transport reports.
@@ -104,7 +101,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     const activity = this.queues[queue];
     if (activity === undefined || activity.notified || !this.host.live() || this.host.ring(queue) === undefined) return;
     activity.notified = true;
-    this.plan({ kind: 'service', queue }, this.host.fetchNanoseconds);
+    this.actions.plan({ kind: 'service', queue }, this.host.fetchNanoseconds);
   }
 
   notificationPending(queue: number): boolean {
@@ -113,29 +110,28 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
 
   /** DRIVER_OK was set. */
   start(): void {
-    this.plan({ kind: 'activate' }, 0);
+    this.actions.plan({ kind: 'activate' }, 0);
   }
 
   /** The device was reset: everything under way is dropped. */
   stopAll(): void {
-    this.host.clock.cancel(this.owner);
-    this.actions.clear();
+    this.actions.cancelAll();
     this.inFlight.clear();
     this.completing = [];
     this.queues = this.freshQueues();
-    this.plan({ kind: 'reset-done' }, 0);
+    this.actions.plan({ kind: 'reset-done' }, 0);
   }
 
   /** One queue was stopped: what the device held of it is dropped. */
   stopQueue(queue: number): void {
     for (const [id, record] of this.inFlight) if (record.queue === queue) this.inFlight.delete(id);
     this.completing = this.completing.filter((id) => this.inFlight.has(id));
-    this.cancel((action) => 'queue' in action && action.queue === queue);
+    this.actions.cancel((action) => 'queue' in action && action.queue === queue);
     this.queues[queue] = freshQueue();
   }
 
   scheduleNeedsReset(reason: string): void {
-    this.plan({ kind: 'needs-reset', reason }, 0);
+    this.actions.plan({ kind: 'needs-reset', reason }, 0);
   }
 
   input(channel: string, bytes: Uint8Array): void {
@@ -186,11 +182,11 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   }
 
   schedule(delayNanoseconds: number, token: number): void {
-    if (!this.muted) this.plan({ kind: 'timer', token }, Math.max(0, delayNanoseconds));
+    if (!this.muted) this.actions.plan({ kind: 'timer', token }, Math.max(0, delayNanoseconds));
   }
 
   configChanged(): void {
-    if (!this.muted) this.plan({ kind: 'config-change' }, 0);
+    if (!this.muted) this.actions.plan({ kind: 'config-change' }, 0);
   }
 
   needsReset(reason: string): void {
@@ -228,15 +224,14 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   }
 
   describe(record: InFlight, description: string, status: string | undefined): void {
-    this.plan({ kind: 'describe', id: record.id, description, status }, 0);
+    this.actions.plan({ kind: 'describe', id: record.id, description, status }, 0);
   }
 
   // Saving.
 
   save(): SavedState {
     const saved: SavedActivity = {
-      actions: [...this.actions].map(([token, action]) => [token, structuredCopy(action)] as const),
-      nextToken: this.nextToken,
+      actions: this.actions.save(),
       nextId: this.nextId,
       queues: this.queues.map((q) => ({ ...q })),
       inFlight: [...this.inFlight.values()].map(copyInFlight),
@@ -249,8 +244,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   /** The clock's entries are restored by the clock. */
   restore(state: SavedState): void {
     const saved = state as SavedActivity;
-    this.actions = new Map(saved.actions.map(([token, action]) => [token, structuredCopy(action)]));
-    this.nextToken = saved.nextToken;
+    this.actions.restore(saved.actions);
     this.nextId = saved.nextId;
     this.queues = saved.queues.map((q) => ({ ...q }));
     this.inFlight = new Map(saved.inFlight.map((record) => [record.id, copyInFlight(record)]));
@@ -270,10 +264,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
 
   // Actions.
 
-  private run(token: number): void {
-    const action = this.actions.get(token);
-    if (action === undefined) return;
-    this.actions.delete(token);
+  private run(action: Action): void {
     switch (action.kind) {
       case 'activate':
         this.callDevice((device) => device.activate(this));
@@ -313,16 +304,16 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
         return;
       case 'config-change':
         this.host.advanceGeneration();
-        this.plan({ kind: 'config-interrupt' }, 0);
+        this.actions.plan({ kind: 'config-interrupt' }, 0);
         return;
       case 'config-interrupt':
         this.host.raiseInterrupt('config-change', undefined);
         return;
       case 'needs-reset':
-        this.cancel((other) => other.kind !== 'tell' && other.kind !== 'describe');
+        this.actions.cancel((other) => other.kind !== 'tell' && other.kind !== 'describe');
         this.queues = this.freshQueues();
         this.host.markNeedsReset(action.reason);
-        this.plan({ kind: 'config-interrupt' }, 0);
+        this.actions.plan({ kind: 'config-interrupt' }, 0);
         return;
       case 'reset-done':
         this.record({ kind: 'reset-done', device: this.host.name });
@@ -334,7 +325,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     const activity = this.queues[queue];
     if (activity === undefined || activity.fetching || this.host.ring(queue) === undefined) return;
     activity.fetching = true;
-    this.plan({ kind: 'fetch', queue }, 0);
+    this.actions.plan({ kind: 'fetch', queue }, 0);
   }
 
   /** Takes one chain off the available ring, after having asked the driver to be quiet meanwhile. */
@@ -348,7 +339,9 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     }
     if (pending.kind === 'impossible') {
       const reason = `the available index of queue ${queue} is ${pending.availableIndex}, the device is at ${pending.lastAvailable}`;
-      if (this.host.driverError('available-index', reason) !== 'needs-reset') ring.skipToAvailable();
+      if (this.host.driverError('available-index', reason) === 'needs-reset') return;
+      ring.skipToAvailable();
+      this.settle(queue);
       return;
     }
     const activity = this.queueActivity(queue);
@@ -377,7 +370,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     if (reaction === 'needs-reset') return;
     if (reaction === 'proceed') {
       this.addRecord(queue, chain, piecesOf(chain));
-      this.plan({ kind: 'deliver', queue }, 0);
+      this.actions.plan({ kind: 'deliver', queue }, 0);
       return;
     }
     const headOutOfRange = chain.defects.some((defect) => defect.kind === 'head-out-of-range');
@@ -416,7 +409,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     let place = this.completing.length;
     while (place > 0 && (this.inFlight.get(this.completing[place - 1] ?? 0)?.due ?? 0) > due) place--;
     this.completing.splice(place, 0, record.id);
-    this.plan({ kind: 'finish' }, due - this.now());
+    this.actions.plan({ kind: 'finish' }, due - this.now());
   }
 
   /** One step of giving the oldest due buffer back: a DMA write, or the used entry. */
@@ -431,7 +424,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       record.writes = rest;
       const { address, bytes } = write;
       this.record({ kind: 'dma-write', device: this.host.name, queue, head, address, length: bytes.length });
-      this.plan({ kind: 'finish' }, 0);
+      this.actions.plan({ kind: 'finish' }, 0);
       return;
     }
     this.completing.shift();
@@ -441,7 +434,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     const { slot, usedIndex } = ring.putUsed(head, length);
     this.host.ringWatch.used(this.host.name, queue, head);
     this.record({ kind: 'used', device: this.host.name, queue, head, length, slot, usedIndex });
-    this.plan({ kind: 'interrupt', queue }, 0);
+    this.actions.plan({ kind: 'interrupt', queue }, 0);
   }
 
   private interrupt(queue: number): void {
@@ -460,7 +453,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     if (ring === undefined) return;
     const told = ring.tellNotifications(true, this.host.ringFeatures());
     if (told !== undefined) this.record({ kind: 'suppression', device: this.host.name, queue, ...told });
-    if (ring.pending().kind !== 'none') this.plan({ kind: 'service', queue }, 0);
+    if (ring.pending().kind !== 'none') this.actions.plan({ kind: 'service', queue }, 0);
   }
 
   /** After the model had its turn: look again if it took a buffer and there are more, else let the driver notify again soon. */
@@ -469,10 +462,10 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     const ring = this.host.ring(queue);
     if (ring === undefined || !this.host.live() || activity.fetching) return;
     if (this.took.has(queue) && ring.pending().kind !== 'none') {
-      this.plan({ kind: 'service', queue }, 0);
+      this.actions.plan({ kind: 'service', queue }, 0);
     } else if (activity.quiet && !activity.allowing) {
       activity.allowing = true;
-      this.plan({ kind: 'allow-notifications', queue }, this.host.fetchNanoseconds);
+      this.actions.plan({ kind: 'allow-notifications', queue }, this.host.fetchNanoseconds);
     }
   }
 
@@ -516,25 +509,11 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   }
 
   private tell(fact: DeviceFact): void {
-    this.plan({ kind: 'tell', fact }, 0);
+    this.actions.plan({ kind: 'tell', fact }, 0);
   }
 
   private record(fact: DeviceFact): void {
     this.host.sink.record({ ...fact, by: 'device' });
-  }
-
-  private plan(action: Action, delayNanoseconds: number): void {
-    const token = this.nextToken++;
-    this.actions.set(token, action);
-    this.host.clock.schedule(this.owner, delayNanoseconds, token);
-  }
-
-  private cancel(which: (action: Action) => boolean): void {
-    for (const [token, action] of this.actions) {
-      if (!which(action)) continue;
-      this.actions.delete(token);
-      this.host.clock.cancel(this.owner, token);
-    }
   }
 
   private queueActivity(queue: number): QueueActivity {
@@ -548,9 +527,4 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
 
 function freshQueue(): QueueActivity {
   return { notified: false, fetching: false, quiet: false, allowing: false };
-}
-
-/** Actions hold facts, which are plain and never change; only the outer object is copied. */
-function structuredCopy(action: Action): Action {
-  return { ...action };
 }

@@ -8,16 +8,11 @@ import type { OnDriverError } from '../configuration';
 import type { EventSink } from '../record/events';
 import { type ActivityHost, DeviceActivity } from './activity';
 import type { ConfigField, VirtioDevice } from './device/interface';
+import { type CoreQueue, CoreQueues, type QueueOwner, type SavedQueues } from './core-queues';
 import { type DriverErrorKind, type Reaction, reactions } from './driver-error';
 import { inspectInFlight } from './in-flight';
 import type { ConfigFieldInspection, QueueInspection } from './inspection';
-import {
-  areasOutsideMemory,
-  type QueueAreas,
-  type RingFeatures,
-  SplitQueue,
-  type SplitQueueState,
-} from './queue/split';
+import { areasOutsideMemory, type RingFeatures, type SplitQueue } from './queue/split';
 import type { SplitRingWatch } from './queue/split-ring-watch';
 import { RandomSequence } from './random-sequence';
 import { feature, hasFeature } from './spec/feature';
@@ -28,16 +23,6 @@ import { status } from './spec/status';
 /** Feature words of 32 bits that exist: bits 0 to 127. */
 const featureWindows = 4;
 
-/** A queue as its registers describe it. */
-interface CoreQueue {
-  readonly maximumSize: number;
-  size: number;
-  areas: QueueAreas;
-  ready: boolean;
-  /** The ring, while ready and in RAM. */
-  ring: SplitQueue | undefined;
-}
-
 interface SavedCore {
   readonly status: number;
   readonly needsReset: string | undefined;
@@ -46,12 +31,7 @@ interface SavedCore {
   readonly activated: boolean;
   readonly generation: number;
   readonly interruptStatus: number;
-  readonly queues: readonly {
-    readonly size: number;
-    readonly areas: QueueAreas;
-    readonly ready: boolean;
-    readonly ring: SplitQueueState | undefined;
-  }[];
+  readonly queues: SavedQueues;
   readonly activity: SavedState;
   readonly device: SavedState;
 }
@@ -75,7 +55,7 @@ export interface CoreEnvironment {
   interruptChanged(): void;
 }
 
-export class VirtioCore implements ActivityHost {
+export class VirtioCore implements ActivityHost, QueueOwner {
   readonly name: string;
   readonly device: VirtioDevice;
   readonly offeredFeatures: bigint;
@@ -86,7 +66,7 @@ export class VirtioCore implements ActivityHost {
   readonly fetchNanoseconds: number;
   readonly completeNanoseconds: number;
   private readonly activity: DeviceActivity;
-  private readonly queues: CoreQueue[];
+  readonly queues: CoreQueues;
   private statusValue = 0;
   private needsResetReason: string | undefined;
   private accepted = 0n;
@@ -105,7 +85,7 @@ export class VirtioCore implements ActivityHost {
     this.ringWatch = environment.ringWatch;
     this.fetchNanoseconds = environment.fetchNanoseconds;
     this.completeNanoseconds = environment.completeNanoseconds;
-    this.queues = this.device.queueMaximumSizes.map(freshQueue);
+    this.queues = new CoreQueues(this, this.device.queueMaximumSizes);
     this.activity = new DeviceActivity(this, new RandomSequence(environment.seed, this.name));
   }
 
@@ -153,8 +133,8 @@ export class VirtioCore implements ActivityHost {
   /** Back to the state after power-on, except that a configuration that changes by it gets a new generation. [2.4, 4.2.2.1] */
   private reset(): void {
     const before = this.configBytes();
-    for (const index of this.queues.keys()) this.ringWatch.queueDisabled(this.name, index);
-    this.queues.splice(0, this.queues.length, ...this.device.queueMaximumSizes.map(freshQueue));
+    for (const index of this.queues.all().keys()) this.ringWatch.queueDisabled(this.name, index);
+    this.queues.reset();
     this.statusValue = 0;
     this.needsResetReason = undefined;
     this.accepted = 0n;
@@ -217,86 +197,26 @@ export class VirtioCore implements ActivityHost {
 
   // Queues.
 
-  get queueCount(): number {
-    return this.queues.length;
-  }
-
-  /** 0 for a queue that does not exist. */
-  queueMaximumSize(queue: number): number {
-    return this.queues[queue]?.maximumSize ?? 0;
-  }
-
   queueReady(queue: number): boolean {
-    return this.queues[queue]?.ready ?? false;
-  }
-
-  /** What QueueReady will read after `value` is written; only 0 and 1 mean anything. */
-  queueReadyAfter(queue: number, value: number): number {
-    const before = this.queueReady(queue) ? 1 : 0;
-    return this.queues[queue] === undefined || value > 1 ? before : value;
-  }
-
-  writeQueueReady(index: number, value: number): void {
-    const queue = this.queues[index];
-    if (queue === undefined || value > 1) {
-      this.driverError('register-write', `QueueReady of queue ${index} was written with ${value}`);
-      return;
-    }
-    if ((value === 1) === queue.ready) return;
-    if (value === 1) this.enableQueue(index, queue);
-    else {
-      queue.ready = false;
-      queue.ring = undefined;
-      this.ringWatch.queueDisabled(this.name, index);
-      this.activity.stopQueue(index);
-    }
-  }
-
-  /** Dropped while the queue is ready, does not exist, or when the size is 0 or above the maximum. */
-  writeQueueSize(index: number, size: number): void {
-    const queue = this.configurable(index, 'QueueSize');
-    if (queue === undefined) return;
-    if (size === 0 || size > queue.maximumSize) {
-      this.driverError('register-write', `QueueSize ${size} is not between 1 and ${queue.maximumSize}`);
-    } else queue.size = size;
-  }
-
-  /** Sets one half of an area's address; dropped while the queue is ready or when it does not exist. */
-  writeQueueAddress(index: number, area: keyof QueueAreas, half: 'low' | 'high', value: number): void {
-    const queue = this.configurable(index, `an address of the ${area} area`);
-    if (queue === undefined) return;
-    const word = BigInt(value >>> 0);
-    const now = queue.areas[area];
-    const address = half === 'low' ? (now & ~0xffff_ffffn) | word : (now & 0xffff_ffffn) | (word << 32n);
-    queue.areas = { ...queue.areas, [area]: address };
-  }
-
-  private configurable(index: number, what: string): CoreQueue | undefined {
-    const queue = this.queues[index];
-    if (queue !== undefined && !queue.ready) return queue;
-    const why = queue === undefined ? 'which does not exist' : 'which is ready';
-    this.driverError('register-write', `${what} was written for queue ${index}, ${why}`);
-    return undefined;
-  }
-
-  private enableQueue(index: number, queue: CoreQueue): void {
-    queue.ready = true;
-    const outside = areasOutsideMemory(this.memory, queue.areas, queue.size);
-    if (outside.length > 0) {
-      this.driverError('queue-outside-memory', `of queue ${index} the ${outside.join(', ')} area is not in RAM`);
-      return;
-    }
-    queue.ring = SplitQueue.enabled(this.memory, queue.areas, queue.size);
-    this.ringWatch.queueEnabled(this.name, index, queue.ring.state, this.ringFeatures().indirect);
+    return this.queues.get(queue)?.ready ?? false;
   }
 
   ring(queue: number): SplitQueue | undefined {
-    return this.queues[queue]?.ring;
+    return this.queues.get(queue)?.ring;
+  }
+
+  queueStarted(index: number, ring: SplitQueue): void {
+    this.ringWatch.queueEnabled(this.name, index, ring.state, this.ringFeatures().indirect);
+  }
+
+  queueStopped(index: number): void {
+    this.ringWatch.queueDisabled(this.name, index);
+    this.activity.stopQueue(index);
   }
 
   /** A driver notification. The device looks later, never inside the store that notifies. */
   notify(queue: number): void {
-    if (this.queues[queue] === undefined) {
+    if (this.queues.get(queue) === undefined) {
       this.driverError('register-write', `queue ${queue} was notified, which does not exist`);
     } else this.activity.notified(queue);
   }
@@ -414,10 +334,10 @@ export class VirtioCore implements ActivityHost {
   }
 
   inspectQueues(): QueueInspection[] {
-    return this.queues.map((queue, index) => this.inspectQueue(queue, index));
+    return this.queues.all().map((queue, index) => this.inspectQueue(queue, index));
   }
 
-  private inspectQueue({ maximumSize, size, areas, ready, ring }: CoreQueue, index: number): QueueInspection {
+  private inspectQueue({ maximumSize, size, areas, ready, ring }: Readonly<CoreQueue>, index: number): QueueInspection {
     const state = ring?.state;
     return {
       index,
@@ -459,12 +379,7 @@ export class VirtioCore implements ActivityHost {
       activated: this.activated,
       generation: this.generation,
       interruptStatus: this.interruptStatusValue,
-      queues: this.queues.map(({ size, areas, ready, ring }) => ({
-        size,
-        areas: { ...areas },
-        ready,
-        ring: ring === undefined ? undefined : { ...ring.state },
-      })),
+      queues: this.queues.save(),
       activity: this.activity.save(),
       device: this.device.save(),
     };
@@ -481,30 +396,13 @@ export class VirtioCore implements ActivityHost {
     this.activated = saved.activated;
     this.generation = saved.generation;
     this.interruptStatusValue = saved.interruptStatus;
-    for (const [index, { size, areas, ready, ring }] of saved.queues.entries()) {
-      const queue = this.queues[index];
-      if (queue === undefined) throw new Error(`${this.name}: the saved state has more queues than the device`);
-      queue.size = size;
-      queue.areas = { ...areas };
-      queue.ready = ready;
-      queue.ring = ring === undefined ? undefined : new SplitQueue(this.memory, { ...ring });
-    }
+    this.queues.restore(saved.queues);
     this.device.reset();
     if (this.negotiated !== undefined) this.device.negotiated(this.negotiated);
     this.activity.restore(saved.activity);
     if (this.activated) this.activity.reactivate();
     this.device.restore(saved.device);
   }
-}
-
-function freshQueue(maximumSize: number): CoreQueue {
-  return {
-    maximumSize,
-    size: maximumSize,
-    areas: { descriptor: 0n, available: 0n, used: 0n },
-    ready: false,
-    ring: undefined,
-  };
 }
 
 function nextGeneration(generation: number): number {

@@ -125,9 +125,10 @@ export class SplitRingWatch {
   /** Asks the sink about an access that is about to happen; changes nothing that anybody can see. */
   before(access: WatchedAccess): 'proceed' | 'stop' {
     const result = this.describe(access);
-    this.described = { access, result };
     let answer: 'proceed' | 'stop' = 'proceed';
     for (const fact of result.facts) if (this.sink.attempt(fact) === 'stop') answer = 'stop';
+    // During a stop the user may change memory, so the access is described anew when it goes on.
+    this.described = answer === 'proceed' ? { access, result } : undefined;
     return answer;
   }
 

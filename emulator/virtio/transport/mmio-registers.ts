@@ -108,7 +108,7 @@ function queueAddress(
 ): MmioRegister {
   const meaning = `address of the ${what}, ${half === 'low' ? 'lower' : 'upper'} 32 bits`;
   return queueSetup(offset, field, meaning, ({ core, selectors }, value) =>
-    core.writeQueueAddress(selectors.queueSel, area, half, value),
+    core.queues.writeAddress(selectors.queueSel, area, half, value),
   );
 }
 
@@ -210,7 +210,7 @@ export const mmioRegisters: readonly MmioRegister[] = [
     access: 'r',
     per: 'queue',
     meaning: 'largest size of the queue, 0 when there is none',
-    read: ({ core, selectors }) => core.queueMaximumSize(selectors.queueSel),
+    read: ({ core, selectors }) => core.queues.get(selectors.queueSel)?.maximumSize ?? 0,
     readFact: ({ core, selectors: { queueSel: queue } }, value) => ({
       kind: 'queue-size-max-read',
       device: core.name,
@@ -219,7 +219,7 @@ export const mmioRegisters: readonly MmioRegister[] = [
     }),
   },
   queueSetup(0x038, 'QueueSize', 'size of the queue that the driver will use', ({ core, selectors }, value) =>
-    core.writeQueueSize(selectors.queueSel, value),
+    core.queues.writeSize(selectors.queueSel, value),
   ),
   {
     ...common,
@@ -229,7 +229,7 @@ export const mmioRegisters: readonly MmioRegister[] = [
     per: 'queue',
     meaning: '1: the device may use the queue',
     read: ({ core, selectors }) => (core.queueReady(selectors.queueSel) ? 1 : 0),
-    write: ({ core, selectors }, value) => core.writeQueueReady(selectors.queueSel, value),
+    write: ({ core, selectors }, value) => core.queues.writeReady(selectors.queueSel, value),
     readFact: ({ core, selectors: { queueSel: queue } }, value) => ({
       kind: 'queue-ready-read',
       device: core.name,
@@ -242,7 +242,7 @@ export const mmioRegisters: readonly MmioRegister[] = [
       queue,
       before: core.queueReady(queue) ? 1 : 0,
       value,
-      after: core.queueReadyAfter(queue, value),
+      after: core.queues.readyAfter(queue, value),
     }),
   },
   {
@@ -258,7 +258,7 @@ export const mmioRegisters: readonly MmioRegister[] = [
       device: core.name,
       queue: value,
       value,
-      exists: value < core.queueCount,
+      exists: value < core.queues.count,
     }),
   },
   {

@@ -380,6 +380,20 @@ describe('driver errors', () => {
     });
   }
 
+  it('an available index that jumps while the device is quiet does not silence the driver for ever', () => {
+    const b = bench({ onDriverError: 'ignore' });
+    b.start([places]);
+    readRequest(b, 0);
+    b.publish(places, 0);
+    b.notify(0);
+    b.advance(1_100);
+    assert.equal(b.memory.read16(places.used), 1);
+    b.store(places.available + 2, 2, 500);
+    b.notify(0);
+    b.advance(50_000);
+    assert.equal(b.memory.read16(places.used), 0);
+  });
+
   it('a chain that breaks a rule but can be served is served by qemu, not by needs-reset', () => {
     for (const [policy, used] of [
       ['qemu', 1],

@@ -131,6 +131,18 @@ describe('ring watch', () => {
     assert.deepEqual(b.events, []);
   });
 
+  it('describes an access anew when memory was changed while it was stopped', () => {
+    const b = started();
+    b.descriptor(places.descriptor, 0, ramBase + 0x8000, 16, 0);
+    b.answer = (fact) => (fact.kind === 'publish' ? 'stop' : 'proceed');
+    const access = b.access(places.available + 2, 2, 'store', 1n);
+    b.virtio.beforeWatched(access);
+    b.memory.write32(places.descriptor + 8, 99);
+    b.memory.write16(places.available + 2, 1);
+    b.virtio.afterWatched(access);
+    assert.equal(b.eventsOf('publish')[0]?.chains[0]?.elements[0]?.length, 99);
+  });
+
   it('collects when a load of the used index shows something new', () => {
     const b = started();
     b.load(places.used + 2, 2);

@@ -1,0 +1,153 @@
+// The queues of one device as the driver sets them up: size, addresses, ready. [virtio 1.4, 2.6 and 4.2.2]
+// Guarantees: what is written to a ready queue is dropped, so a ring in use never moves; a ring exists only where all of it is in RAM.
+import type { GuestMemory } from '../bus/memory';
+import type { DriverErrorKind } from './driver-error';
+import { areasOutsideMemory, type QueueAreas, SplitQueue, type SplitQueueState } from './queue/split';
+
+/** A queue as its registers describe it. */
+export interface CoreQueue {
+  readonly maximumSize: number;
+  size: number;
+  areas: QueueAreas;
+  ready: boolean;
+  /** The ring, while ready and in RAM. */
+  ring: SplitQueue | undefined;
+}
+
+export type SavedQueues = readonly {
+  readonly size: number;
+  readonly areas: QueueAreas;
+  readonly ready: boolean;
+  readonly ring: SplitQueueState | undefined;
+}[];
+
+/** Who has to know of what happens to queues. */
+export interface QueueOwner {
+  readonly name: string;
+  readonly memory: GuestMemory;
+  driverError(kind: DriverErrorKind, reason: string): unknown;
+  queueStarted(index: number, ring: SplitQueue): void;
+  queueStopped(index: number): void;
+}
+
+export class CoreQueues {
+  private queues: CoreQueue[];
+
+  constructor(
+    private readonly owner: QueueOwner,
+    private readonly maximumSizes: readonly number[],
+  ) {
+    this.queues = maximumSizes.map(freshQueue);
+  }
+
+  get count(): number {
+    return this.queues.length;
+  }
+
+  get(index: number): Readonly<CoreQueue> | undefined {
+    return this.queues[index];
+  }
+
+  all(): readonly Readonly<CoreQueue>[] {
+    return this.queues;
+  }
+
+  /** Back to the state after power-on. The owner stops what runs. */
+  reset(): void {
+    this.queues = this.maximumSizes.map(freshQueue);
+  }
+
+  /** What QueueReady will read after `value` is written; only 0 and 1 mean anything. */
+  readyAfter(index: number, value: number): number {
+    const queue = this.queues[index];
+    if (queue === undefined) return 0;
+    return value > 1 ? Number(queue.ready) : value;
+  }
+
+  writeReady(index: number, value: number): void {
+    const queue = this.queues[index];
+    if (queue === undefined || value > 1) {
+      this.owner.driverError('register-write', `QueueReady of queue ${index} was written with ${value}`);
+      return;
+    }
+    if ((value === 1) === queue.ready) return;
+    if (value === 1) this.enable(index, queue);
+    else {
+      queue.ready = false;
+      queue.ring = undefined;
+      this.owner.queueStopped(index);
+    }
+  }
+
+  /** Dropped when the size is 0 or above the maximum. */
+  writeSize(index: number, size: number): void {
+    const queue = this.configurable(index, 'QueueSize');
+    if (queue === undefined) return;
+    if (size === 0 || size > queue.maximumSize) {
+      this.owner.driverError('register-write', `QueueSize ${size} is not between 1 and ${queue.maximumSize}`);
+    } else queue.size = size;
+  }
+
+  /** Sets one half of an area's address. */
+  writeAddress(index: number, area: keyof QueueAreas, half: 'low' | 'high', value: number): void {
+    const queue = this.configurable(index, `an address of the ${area} area`);
+    if (queue === undefined) return;
+    const word = BigInt(value >>> 0);
+    const now = queue.areas[area];
+    const address = half === 'low' ? (now & ~0xffff_ffffn) | word : (now & 0xffff_ffffn) | (word << 32n);
+    queue.areas = { ...queue.areas, [area]: address };
+  }
+
+  save(): SavedQueues {
+    return this.queues.map(({ size, areas, ready, ring }) => ({
+      size,
+      areas: { ...areas },
+      ready,
+      ring: ring === undefined ? undefined : { ...ring.state },
+    }));
+  }
+
+  restore(saved: SavedQueues): void {
+    if (saved.length !== this.queues.length) {
+      throw new Error(`${this.owner.name}: saved with ${saved.length} queues, the device has ${this.queues.length}`);
+    }
+    this.queues = saved.map(({ size, areas, ready, ring }, index) => ({
+      maximumSize: this.maximumSizes[index] ?? 0,
+      size,
+      areas: { ...areas },
+      ready,
+      ring: ring === undefined ? undefined : new SplitQueue(this.owner.memory, { ...ring }),
+    }));
+  }
+
+  private configurable(index: number, what: string): CoreQueue | undefined {
+    const queue = this.queues[index];
+    if (queue !== undefined && !queue.ready) return queue;
+    const why = queue === undefined ? 'which does not exist' : 'which is ready';
+    this.owner.driverError('register-write', `${what} was written for queue ${index}, ${why}`);
+    return undefined;
+  }
+
+  private enable(index: number, queue: CoreQueue): void {
+    const { memory } = this.owner;
+    queue.ready = true;
+    const outside = areasOutsideMemory(memory, queue.areas, queue.size);
+    if (outside.length > 0) {
+      const reason = `of queue ${index} the ${outside.join(', ')} area is not in RAM`;
+      this.owner.driverError('queue-outside-memory', reason);
+      return;
+    }
+    queue.ring = SplitQueue.enabled(memory, queue.areas, queue.size);
+    this.owner.queueStarted(index, queue.ring);
+  }
+}
+
+function freshQueue(maximumSize: number): CoreQueue {
+  return {
+    maximumSize,
+    size: maximumSize,
+    areas: { descriptor: 0n, available: 0n, used: 0n },
+    ready: false,
+    ring: undefined,
+  };
+}
