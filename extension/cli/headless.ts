@@ -113,7 +113,7 @@ function withoutBreaks(entries: readonly PolicyEntry[]): readonly PolicyEntry[] 
   const reported = entries.map((entry): PolicyEntry =>
     entry.action === 'break' ? { ...entry, action: 'report' } : entry,
   );
-  return [{ pattern: 'must', action: 'report' }, ...reported];
+  return [{ pattern: '*', action: 'report' }, ...reported];
 }
 
 async function run(machine: Machine, options: HeadlessOptions, heard: () => boolean): Promise<Ending> {
