@@ -108,6 +108,11 @@ export class Bench {
     this.plic.write(0x2000, 4, 0x1fen);
   }
 
+  /** The devices, to look at them. */
+  get devices(): Watched['devices'] {
+    return this.virtio.devices;
+  }
+
   /** What a guest could tell apart: RAM and the virtio side. */
   state(): string {
     return JSON.stringify([[...this.ram.subarray(0, 0x4_0000)].join(), this.virtio.save(), this.clock.now()], plain);

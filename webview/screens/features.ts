@@ -4,46 +4,8 @@ import { controlValue } from '../controls';
 import { groupDigits, plainText, type DeviceModel, type FeatureRow, type FeaturesModel } from '../model/inspector';
 import { hazardSign, icon, violationSign } from '../parts/signs';
 import { heading, rich } from '../parts/words';
-import type { FeatureFilter, View } from '../view';
-
-const filters: readonly {
-  readonly id: FeatureFilter;
-  readonly label: string;
-  readonly passes: (row: FeatureRow) => boolean;
-}[] = [
-  { id: 'all', label: 'All', passes: () => true },
-  { id: 'offered', label: 'Offered', passes: (row) => row.offered },
-  { id: 'accepted', label: 'Accepted', passes: (row) => row.accepted },
-  { id: 'declined', label: 'Declined', passes: (row) => row.offered && !row.accepted },
-  { id: 'neverHonoured', label: 'Never honoured', passes: (row) => row.neverHonoured },
-  { id: 'unknown', label: 'Unknown', passes: (row) => row.unknown },
-  { id: 'changed', label: 'Changed', passes: (row) => row.change !== null },
-];
-
-/** The rows that pass a filter and whose name, bit or meaning contains `search`. */
-export function filterFeatures(
-  rows: readonly FeatureRow[],
-  filter: FeatureFilter,
-  search: string,
-): readonly FeatureRow[] {
-  const chosen = filters.find((each) => each.id === filter) ?? filters[0];
-  const words = search.trim().toLowerCase();
-  return rows.filter((row) => {
-    if (chosen !== undefined && !chosen.passes(row)) return false;
-    return words === '' || row.bit.toString() === words || `${row.name} ${row.meaning}`.toLowerCase().includes(words);
-  });
-}
-
-/** The negotiated bits as C constants, for the clipboard. */
-export function featuresAsC(rows: readonly FeatureRow[]): string {
-  return rows
-    .filter((row) => row.accepted)
-    .map(
-      (row) =>
-        `#define ${row.unknown ? `VIRTIO_F_BIT_${row.bit}` : `VIRTIO_F_${row.name}`} (1ull << ${row.bit}) /* ${row.meaning.replaceAll('*/', '* /')} */`,
-    )
-    .join('\n');
-}
+import { featureFilters, featuresAsC, filterFeatures } from '../parts/feature-filter';
+import type { View } from '../view';
 
 function bitMark(row: FeatureRow | undefined): TemplateResult {
   if (row === undefined || (!row.offered && !row.accepted)) return html`<i class="mark none"></i>`;
@@ -207,7 +169,7 @@ function toolbar(view: View, features: FeaturesModel): TemplateResult {
       @input=${search}
       ><span slot="start">${icon('find')}</span></vscode-text-field
     >
-    ${filters.map(({ id, label, passes }) => {
+    ${featureFilters.map(({ id, label, passes }) => {
       const count = features.rows.filter(passes).length;
       if (count === 0 && id !== 'all' && view.page.featureFilter !== id) return nothing;
       const text =

@@ -12,23 +12,23 @@ import { Accessors } from '../../worker/accessors';
 import type { GuestSymbols } from '../../worker/guest-symbols';
 import { historyOf, type EventHistory } from './history';
 
+/** A machine as far as the pictures need it. */
+export interface InspectedMachine extends Pick<Machine, 'steps' | 'memory'> {
+  readonly configuration: Pick<Machine['configuration'], 'devices'>;
+  readonly clock: Pick<Machine['clock'], 'now'>;
+  readonly virtio: { readonly devices: readonly Pick<Machine['virtio']['devices'][number], 'name' | 'inspect'>[] };
+  readonly monitor: Pick<Machine['monitor'], 'events' | 'violations' | 'device'>;
+}
+
 /** A session as far as the pictures need it. */
 export interface ProjectionSource {
-  readonly machine:
-    | (Pick<Machine, 'steps' | 'configuration' | 'memory'> & {
-        readonly clock: Pick<Machine['clock'], 'now'>;
-        readonly virtio: Pick<Machine['virtio'], 'devices'>;
-        readonly monitor: Pick<Machine['monitor'], 'events' | 'violations' | 'device'>;
-      })
-    | undefined;
+  readonly machine: InspectedMachine | undefined;
   readonly symbols: Pick<GuestSymbols, 'backtrace' | 'nameOf'> | undefined;
   readonly isRunning: boolean;
   /** The guest has ended by itself. Absent: it has not. */
   readonly hasEnded?: boolean;
   allViolations(): readonly ViolationReport[];
 }
-export type InspectedMachine = NonNullable<ProjectionSource['machine']>;
-
 /** Everything that the pictures of one device look at, taken at one step. */
 export interface DeviceView {
   readonly machine: InspectedMachine;
