@@ -133,11 +133,15 @@ export const hartCell = {
   /** Addresses (i32) of the first exact entries that were filled since the last flush, `insertedTranslations` in number. */
   insertionLog: 0x700,
   insertionLogEntries: 32,
+  /** What memory protection decided for whole pages below M-mode, see `pmpCache`. */
+  pmpCache: 0x800,
   /** Translation caches, see `translation`. */
   translations: 0x1000,
   strideBytes: 0x18000,
 } as const;
 
+/** Direct-mapped by physical page: {i64 page address, i32 permissions}. An entry whose page is -1 is empty. */
+export const pmpCache = { entries: 64, entryBytes: 16, page: 0, permissions: 8 } as const;
 export const pmpRegion = { strideBytes: 24, first: 0, last: 8, permissions: 16 } as const;
 
 /**

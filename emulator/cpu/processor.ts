@@ -15,7 +15,7 @@ import {
 } from './contract';
 import { csrNames, peekCsr, pokeCsr, writeDescriptors } from './csr/access';
 import { retiredInstructions } from './csr/counters';
-import { openAll, updateRegions } from './csr/protection';
+import { forgetDecisions, openAll, updateRegions } from './csr/protection';
 import type { CsrHart } from './csr/row';
 import { resetStatus } from './csr/rows';
 import { HartState, MachineMemory } from './hart-state';
@@ -311,6 +311,7 @@ export class Processor implements Cpu {
     saved.harts.forEach((savedHart, index) => {
       const hart = this.hart(index);
       restoreHart(hart.state, savedHart);
+      forgetDecisions(hart.state);
       this.generated.statusChanged(hart.state.base);
     });
     saved.states.forEach((state, index) => (this.turns.states[index] = state));

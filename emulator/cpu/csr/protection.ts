@@ -1,5 +1,5 @@
 // pmpcfg and pmpaddr: what may be written, and the regions that follow. [RISC-V priv. 3.7.1]
-import { hartCell, pmpRegion } from '../layout';
+import { hartCell, pmpCache, pmpRegion } from '../layout';
 import type { HartState } from '../hart-state';
 import { pmpPermission } from '../system/protection';
 import type { CsrHart, CsrRow } from './row';
@@ -58,7 +58,14 @@ export function updateRegions(hart: CsrHart): void {
     if (region !== undefined) count = entry + 1;
   }
   state.set('pmpCount', BigInt(count));
+  forgetDecisions(state);
   hart.flush();
+}
+
+/** Forgets what was decided for whole pages. */
+export function forgetDecisions(state: HartState): void {
+  const cache = state.base + hartCell.pmpCache;
+  state.memory.bytes.fill(0xff, cache, cache + pmpCache.entries * pmpCache.entryBytes);
 }
 
 /** Bits 5 and 6 do not exist, and writable without readable is reserved. */
