@@ -1,5 +1,6 @@
 // Operands that find mistakes in floating-point arithmetic: corner values of each kind, and random ones that lean on them.
 import type { FloatOperation } from '../../emulator/cpu/float/index';
+import type { Random } from './random';
 
 /** What an operand register holds: a single, a double, an integer. */
 export type OperandKind = 's' | 'd' | 'x';
@@ -10,28 +11,6 @@ export function operandsOf(operation: FloatOperation): readonly OperandKind[] {
   const kind = second === 's' ? 's' : 'd';
   if (name === 'fsqrt' || name === 'fclass') return [kind];
   return /^fn?m(add|sub)$/.test(name) ? [kind, kind, kind] : [kind, kind];
-}
-
-/** Numbers below 2^bits, the same for the same seed. */
-export interface Random {
-  bits(count: number): bigint;
-  below(limit: number): number;
-}
-
-export function seededRandom(seed: string): Random {
-  let state = 0xcbf29ce484222325n;
-  for (const character of seed) state = BigInt.asUintN(64, (state ^ BigInt(character.charCodeAt(0))) * 0x100000001b3n);
-  // SplitMix64.
-  const next = (): bigint => {
-    state = BigInt.asUintN(64, state + 0x9e3779b97f4a7c15n);
-    let mixed = BigInt.asUintN(64, (state ^ (state >> 30n)) * 0xbf58476d1ce4e5b9n);
-    mixed = BigInt.asUintN(64, (mixed ^ (mixed >> 27n)) * 0x94d049bb133111ebn);
-    return mixed ^ (mixed >> 31n);
-  };
-  return {
-    bits: (count) => next() >> BigInt(64 - count),
-    below: (limit) => Number(next() % BigInt(limit)),
-  };
 }
 
 const boxed = (value: number): bigint => 0xffffffff00000000n | BigInt(value);

@@ -6,7 +6,7 @@ import { generateSequence, type Sequence } from './generate';
 import { assembleHarness, placeHarness, placeSequence, readState } from './image';
 import { greatestBatch, ramBase, resultsBase, trapLimit } from './layout';
 import { OurMachine } from './ours';
-import { isAmbiguous, permittedDifferences } from './permitted';
+import { isAmbiguous, permittedDifferences, permittedMarkdown } from './permitted';
 import { qemuVersion, runOnQemu } from './qemu';
 
 export interface CampaignOptions {
@@ -111,16 +111,21 @@ if (require.main === module) {
       seed: { type: 'string', default: '1' },
       only: { type: 'string' },
       differences: { type: 'string', default: '5' },
+      markdown: { type: 'boolean', default: false },
     },
   });
-  const seed = Number(values.seed);
+  if (values.markdown) process.stdout.write(permittedMarkdown());
+  else run(Number(values.seed), Number(values.count), values.only, Number(values.differences));
+}
+
+function run(seed: number, count: number, only: string | undefined, greatestDifferences: number): void {
   console.log(`seed ${seed}; ${qemuVersion()}`);
   for (const { what, why } of permittedDifferences) console.log(`permitted: ${what}. ${why}`);
   const result = runCampaign({
     seed,
-    count: values.only === undefined ? Number(values.count) : 1,
-    first: values.only === undefined ? 0 : Number(values.only),
-    greatestDifferences: Number(values.differences),
+    count: only === undefined ? count : 1,
+    first: only === undefined ? 0 : Number(only),
+    greatestDifferences,
     report: (line) => console.log(line),
   });
   process.exitCode = result.differences.length === 0 ? 0 : 1;
