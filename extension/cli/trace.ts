@@ -1,7 +1,8 @@
 // The event stream as JSON lines (its schema is media/events.schema.json): numbers beyond 2^53 and addresses are `0x` text.
 import type { VirtioEvent } from '../../emulator/record/events';
 
-const addressNames = new Set(['pc', 'address', 'physicalAddress', 'at', 'table']);
+/** Fields of type number that hold addresses. */
+export const addressNames: ReadonlySet<string> = new Set(['pc', 'address', 'physicalAddress', 'at', 'table']);
 
 export function eventLine(event: VirtioEvent): string {
   return `${JSON.stringify(event, (key, value: unknown) => {

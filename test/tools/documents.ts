@@ -1,11 +1,13 @@
 // Writes the generated documents, or with `--check` fails when one of them is stale.
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { eventSchema } from './event-schema';
 import { rulesMarkdown } from '../../emulator/virtio/rules/coverage-text';
 
 const root = path.resolve(__dirname, '../..');
 const documents: readonly { readonly file: string; readonly make: () => string }[] = [
   { file: 'docs/rules.md', make: rulesMarkdown },
+  { file: 'media/events.schema.json', make: () => eventSchema(root) },
 ];
 
 const check = process.argv.includes('--check');

@@ -6,7 +6,15 @@ const vsix = 'dist/ringside.vsix';
 fs.rmSync(vsix, { force: true });
 execFileSync(
   process.execPath,
-  ['node_modules/@vscode/vsce/vsce', 'package', '--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links', '-o', vsix],
+  [
+    'node_modules/@vscode/vsce/vsce',
+    'package',
+    '--no-dependencies',
+    '--allow-missing-repository',
+    '--no-rewrite-relative-links',
+    '-o',
+    vsix,
+  ],
   {
     stdio: ['ignore', 'ignore', 'inherit'],
   },
