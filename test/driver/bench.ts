@@ -48,6 +48,9 @@ export interface Stop {
 
 const ramBytes = 1 << 20;
 const pageBytes = 4096;
+/** Registers of the first context. [RISC-V PLIC 1.0.0, 7 and 9] */
+const plicEnable = 0x2000;
+const plicClaim = 0x20_0004;
 /** Name of a test's own model. */
 export const ownName = 'own0';
 
@@ -105,7 +108,7 @@ export class Bench {
       completed: (_context, source) => this.noteInterrupt('interrupt-complete', source),
     });
     for (let source = 1; source <= virtioSlots.count; source++) this.plic.write(source * 4, 4, 1n);
-    this.plic.write(0x2000, 4, 0x1fen);
+    this.unmaskInterrupts();
   }
 
   /** The devices, to look at them. */
@@ -175,12 +178,18 @@ export class Bench {
     return true;
   }
 
+  maskInterrupts(): void {
+    this.plic.write(plicEnable, 4, 0n);
+  }
+  unmaskInterrupts(): void {
+    this.plic.write(plicEnable, 4, 0x1fen);
+  }
   /** Claims at the interrupt controller; 0 when nothing is pending. */
   claim(): number {
-    return Number(this.load(this.plic.base + 0x20_0004, 4));
+    return Number(this.load(this.plic.base + plicClaim, 4));
   }
   complete(source: number): void {
-    this.store(this.plic.base + 0x20_0004, 4, source);
+    this.store(this.plic.base + plicClaim, 4, source);
   }
 
   private access(address: number, pc: bigint | undefined): Accessor {

@@ -1,10 +1,11 @@
 // A device model of the tests' own, on the public interface: takes buffers and gives them back, and can be told to misbehave.
-import type { ConfigField, DeviceContext, VirtioDevice } from '../../emulator/virtio/device/interface';
+import type { ConfigField, DeviceBuffer, DeviceContext, VirtioDevice } from '../../emulator/virtio/device/interface';
 import { littleEndian } from '../../emulator/virtio/spec/wire-layout';
 
 export interface ModelOptions {
   readonly deviceId?: number;
   readonly queues?: number;
+  readonly queueSize?: number;
 }
 
 /** A device ID that no feature table or rule knows anything about. */
@@ -25,9 +26,9 @@ export class TestModel implements VirtioDevice {
   private context: DeviceContext | undefined;
   private wide = 0x1_0000_0001n;
 
-  constructor({ deviceId = anonymousId, queues = 1 }: ModelOptions = {}) {
+  constructor({ deviceId = anonymousId, queues = 1, queueSize = 16 }: ModelOptions = {}) {
     this.deviceId = deviceId;
-    this.queueMaximumSizes = Array.from({ length: queues }, () => 16);
+    this.queueMaximumSizes = Array.from({ length: queues }, () => queueSize);
     this.queueNames = this.queueMaximumSizes.map((_, i) => `queue ${i}`);
   }
 
@@ -48,8 +49,18 @@ export class TestModel implements VirtioDevice {
   }
   queueNotified(queue: number): void {
     if (this.failure !== undefined) throw this.failure;
-    const buffer = this.context?.next(queue);
-    if (buffer !== undefined) this.context?.complete(buffer, 0);
+    this.take(queue);
+  }
+  /** Takes the next buffer of a queue and gives it back. */
+  protected take(queue: number): void {
+    const buffer = this.nextBuffer(queue);
+    if (buffer !== undefined) this.giveBack(buffer);
+  }
+  protected nextBuffer(queue: number): DeviceBuffer | undefined {
+    return this.context?.next(queue);
+  }
+  protected giveBack(buffer: DeviceBuffer): void {
+    this.context?.complete(buffer, 0);
   }
   readConfig(offset: number, length: number): Uint8Array {
     const bytes = new Uint8Array(12);

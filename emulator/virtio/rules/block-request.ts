@@ -26,8 +26,19 @@ export interface BlockRange {
 
 const lengthOf = (elements: readonly ChainElement[]): number => elements.reduce((sum, { length }) => sum + length, 0);
 
-/** The request in a chain that has no defects. */
+/** Each published chain is read once, whatever the number of rules. */
+const known = new WeakMap<Chain, BlockRequest>();
+
+/** The request in a chain that has no defects, as it stands in memory when it is first asked for. */
 export function readBlockRequest(chain: Chain, memory: GuestMemory): BlockRequest {
+  const before = known.get(chain);
+  if (before !== undefined) return before;
+  const request = decode(chain, memory);
+  known.set(chain, request);
+  return request;
+}
+
+function decode(chain: Chain, memory: GuestMemory): BlockRequest {
   const readableBytes = lengthOf(chain.elements.filter((element) => !element.deviceWritable));
   const writableBytes = lengthOf(chain.elements.filter((element) => element.deviceWritable));
   const header =
@@ -38,7 +49,7 @@ export function readBlockRequest(chain: Chain, memory: GuestMemory): BlockReques
     readableBytes,
     writableBytes,
     type,
-    typeName: blockRequestTypes.find((known) => known.type === type)?.name ?? `type ${type ?? 'unknown'}`,
+    typeName: blockRequestTypes.find((row) => row.type === type)?.name ?? `type ${type ?? 'unknown'}`,
     sector: header === undefined ? 0n : readField(blockRequestHeader, 'sector', header),
     dataOut: Math.max(0, readableBytes - blockRequestHeader.size),
     dataIn: Math.max(0, writableBytes - 1),

@@ -89,10 +89,12 @@ export const interruptRules: readonly Rule[] = [
     once: true,
     on: ['interrupt-claim'],
     broken: (_fact, { device: { interrupt } }) => {
-      if (interrupt.claim === undefined || interrupt.readSinceClaim === undefined || interrupt.seen === 0) return false;
+      if (interrupt.claim === undefined || interrupt.readSinceClaim === undefined || interrupt.seenServing === 0) {
+        return false;
+      }
       return {
-        message: `The interrupt was claimed again, and bits ${hex(interrupt.seen)} that InterruptStatus had shown were not acknowledged.`,
-        evidence: [seen('not acknowledged', hex(interrupt.seen)), seen('claimed at step', interrupt.claim.step)],
+        message: `The interrupt was claimed again, and bits ${hex(interrupt.seenServing)} that InterruptStatus had shown were not acknowledged.`,
+        evidence: [seen('not acknowledged', hex(interrupt.seenServing)), seen('claimed at step', interrupt.claim.step)],
         place: interruptPlace,
         blamed: byDriver(interrupt.seenBy),
         related: interrupt.claim,

@@ -15,15 +15,15 @@ type Occasion = FactOf<'idle' | 'ring-load'>;
 
 /** Whether everything points to a notification that will not come. */
 function isMissing(fact: Occasion, at: RuleContext, queue: View<QueueState>): boolean {
-  const { notification } = queue;
-  if (notification.owed === undefined || (at.device.handshake.status & status.DRIVER_OK) === 0) return false;
-  if (at.device.needsReset !== undefined || inFlight(queue).length !== 0) return false;
-  if (fact.kind !== 'idle') return queueHangs(queue) && notification.fruitlessLoads >= patience;
-  const age = at.virtualNanoseconds - notification.owed.virtualNanoseconds;
-  // No hart waits: only time has passed, so the buffers really have to be stuck.
-  return fact.harts > 0 || (age >= notificationWindowNanoseconds && queueHangs(queue));
+  const { owed, fruitlessLoads } = queue.notification;
+  const live = (at.device.handshake.status & (status.DRIVER_OK | status.FAILED)) === status.DRIVER_OK;
+  if (owed === undefined || !live || at.device.needsReset !== undefined) return false;
+  const isStuck = unfetchedPositions(queue).length !== 0;
+  if (isStuck && at.virtualNanoseconds - owed.virtualNanoseconds >= notificationWindowNanoseconds) return true;
+  // While the device works on the queue, the driver may be waiting for that before it goes on and notifies.
+  if (inFlight(queue).length !== 0) return false;
+  return fact.kind === 'idle' ? fact.harts > 0 : isStuck && fruitlessLoads >= patience;
 }
-const queueHangs = (queue: View<QueueState>): boolean => unfetchedPositions(queue).length !== 0;
 
 function missing(fact: Occasion, at: RuleContext): readonly Finding[] {
   const queues = fact.kind === 'idle' ? at.device.queues : at.device.queues.filter(({ index }) => index === fact.queue);

@@ -5,14 +5,14 @@ import type { NotificationState, QueueState } from './queue-state';
 import type { DeviceDescription, DeviceState, HandshakeState, InterruptState } from './state';
 
 export function describe(name: string, seen: VirtioDeviceInspection): DeviceDescription {
-  return {
+  return Object.freeze({
     name,
     transport: seen.transport,
     deviceId: seen.deviceId,
     offered: seen.offeredFeatures,
     queueMaximumSizes: seen.queues.map((queue) => queue.maximumSize),
     configFields: seen.configFields,
-  };
+  });
 }
 
 /** A slot without a device: DeviceID 0, nothing offered. [virtio 1.4, 4.2.2] */
@@ -68,7 +68,15 @@ function freshHandshake(reset: VirtioEvent | undefined): HandshakeState {
 }
 
 function freshInterrupt(): InterruptState {
-  return { claim: undefined, readSinceClaim: undefined, seen: 0, seenBy: undefined, acknowledgedSinceClaim: false };
+  return {
+    claim: undefined,
+    serving: false,
+    readSinceClaim: undefined,
+    acknowledgedSinceClaim: false,
+    seen: 0,
+    seenBy: undefined,
+    seenServing: 0,
+  };
 }
 
 export function freshQueue(index: number, maximumSize: number): QueueState {

@@ -171,7 +171,7 @@ class WatchingMonitor implements Monitor {
       this.watch(state, event);
       for (const each of raised) this.enter(each, this.stopsAt(each));
     }
-    this.scheduleWake(moment.virtualNanoseconds);
+    if (event.kind === 'publish' || event.kind === 'ring-load') this.scheduleWake(moment.virtualNanoseconds);
     return event;
   }
 

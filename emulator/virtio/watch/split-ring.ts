@@ -7,6 +7,9 @@ import { descriptorBytes, descriptorOffset } from '../spec/split-ring';
 import type { ChainState, Ownership, QueueState } from './queue-state';
 import type { DeviceState } from './state';
 
+/** A driver that never loads the used index leaves no more than this behind. */
+const maximumUncollected = 0x8000;
+
 export function watchSplitRing(state: DeviceState, event: VirtioEvent): void {
   if (!('queue' in event) || event.queue === undefined) return;
   const queue = state.queues[event.queue];
@@ -28,7 +31,7 @@ export function watchSplitRing(state: DeviceState, event: VirtioEvent): void {
       noteUsed(queue, event.head);
       return;
     case 'collect':
-      noteCollect(queue, event.before, event.after);
+      noteCollect(queue, event.after);
       return;
     case 'suppression':
       if (event.field === 'flags') queue.usedFlags = event.value;
@@ -116,11 +119,15 @@ function noteUsed(queue: QueueState, head: number): void {
   const found = [...queue.chains].find(([, state]) => state.phase === 'in flight' && state.chain.head === head);
   if (found !== undefined) found[1].phase = 'used';
   queue.usedPositions.push(found?.[0]);
+  if (queue.usedPositions.length > maximumUncollected) queue.usedPositions.shift();
 }
 
-function noteCollect(queue: QueueState, before: number, after: number): void {
-  const count = (after - before) & 0xffff;
-  for (const position of queue.usedPositions.splice(0, count)) if (position !== undefined) release(queue, position);
+/** What the driver has seen is its own again, unless it published the same place anew before it looked. */
+function noteCollect(queue: QueueState, after: number): void {
+  const left = (queue.usedIndex - after) & 0xffff;
+  for (const position of queue.usedPositions.splice(0, Math.max(0, queue.usedPositions.length - left))) {
+    if (position !== undefined && queue.chains.get(position)?.phase === 'used') release(queue, position);
+  }
   queue.collectedIndex = after;
 }
 
@@ -134,5 +141,4 @@ function release(queue: QueueState, position: number): void {
   for (const table of state.chain.tables) {
     if (queue.tables.get(table.address)?.position === position) queue.tables.delete(table.address);
   }
-  queue.usedPositions = queue.usedPositions.map((used) => (used === position ? undefined : used));
 }

@@ -87,12 +87,16 @@ export interface ConfigState {
 /** The device's interrupt. A claim stays the current one until the next. [virtio 1.4, 4.2.3.4] */
 export interface InterruptState {
   claim: VirtioEvent | undefined;
+  /** Between claim and completion. */
+  serving: boolean;
   /** The first InterruptStatus read since the claim. */
   readSinceClaim: VirtioEvent | undefined;
   acknowledgedSinceClaim: boolean;
   /** Bits seen in InterruptStatus and not acknowledged since, with the last read that showed them. */
   seen: number;
   seenBy: VirtioEvent | undefined;
+  /** Those of them that were seen while the interrupt was being served. */
+  seenServing: number;
 }
 
 export interface DeviceState {
