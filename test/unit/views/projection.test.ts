@@ -4,34 +4,22 @@ import { describe, it } from 'node:test';
 import { blockRequestType } from '../../../emulator/virtio/spec/block';
 import { feature, featureSet } from '../../../emulator/virtio/spec/feature';
 import { descriptorOffset } from '../../../emulator/virtio/spec/split-ring';
-import { ruleById } from '../../../emulator/virtio/rules';
 import { rowsToSend } from '../../../extension/views/pictures/queue';
 import { projectInspector, type ProjectionSource } from '../../../extension/views/projection';
 import type { ViolationReport } from '../../../extension/debug/target';
+import { GuestSymbols } from '../../../extension/worker/guest-symbols';
+import { reportViolation } from '../../../extension/worker/violation-report';
 import { parseIntent, parsePageMessage, plainText, type InspectorModel } from '../../../webview/model/inspector';
 import { Bench, blockDevice, consoleDevice, entropyDevice } from '../../driver/bench';
 import { blockParts, piecesOf, readSector } from '../../driver/block';
 import { ScriptedDriver } from '../../driver/driver';
 
+const symbols = new GuestSymbols([]);
+
 function reportsOf(bench: Bench): readonly ViolationReport[] {
-  return bench.monitor.violations.map((violation) => {
-    const rule = ruleById(violation.rule);
-    assert.ok(rule !== undefined);
-    return {
-      ...violation,
-      title: rule.title,
-      section: rule.section,
-      link: rule.link,
-      statements: rule.covers,
-      why: rule.why,
-      fix: rule.fix,
-      blames: rule.blames,
-      source: undefined,
-      function: 'start',
-      stack: [],
-      related: undefined,
-    };
-  });
+  return bench.monitor.violations.map((violation) =>
+    reportViolation(violation, { stack: [], source: undefined, function: 'start', blamedFrame: 0 }, symbols),
+  );
 }
 
 function sourceOf(bench: Bench, isRunning = false): ProjectionSource {
