@@ -37,7 +37,7 @@ import {
   type ProjectionSource,
 } from './pictures/source';
 import { sourceLines } from './pictures/source-lines';
-import { projectViolation, reportPosition } from './pictures/violations';
+import { projectViolation, reportPosition, type ViolationContext } from './pictures/violations';
 
 export type { ProjectionSource } from './pictures/source';
 
@@ -168,6 +168,21 @@ export function projectInspector(
   };
 }
 
+function policyOn(
+  machine: InspectedMachine,
+  { rule, family, level, device, pc }: ViolationReport,
+): Pick<ViolationContext, 'action' | 'muted'> {
+  const { policy } = machine.monitor;
+  const muted = policy.entries.some(
+    (entry) =>
+      entry.source === 'mute' &&
+      entry.pattern === rule &&
+      (entry.device === undefined || entry.device === device) &&
+      (entry.pc === undefined || entry.pc === pc),
+  );
+  return { action: policy.decide({ id: rule, family, level }, device, pc).action, muted };
+}
+
 function projectViolations(
   source: ProjectionSource,
   machine: InspectedMachine,
@@ -188,6 +203,7 @@ function projectViolations(
         standing: standing.some((each) => each.number === report.number),
         positionOf: (pc) => codePosition(source.symbols, pc),
         linesOf,
+        ...policyOn(machine, report),
       }),
     );
 }

@@ -17,7 +17,7 @@ export interface InspectedMachine extends Pick<Machine, 'steps' | 'memory'> {
   readonly configuration: Pick<Machine['configuration'], 'devices'>;
   readonly clock: Pick<Machine['clock'], 'now'>;
   readonly virtio: { readonly devices: readonly Pick<Machine['virtio']['devices'][number], 'name' | 'inspect'>[] };
-  readonly monitor: Pick<Machine['monitor'], 'events' | 'violations' | 'device'>;
+  readonly monitor: Pick<Machine['monitor'], 'events' | 'violations' | 'device' | 'policy'>;
 }
 
 /** A session as far as the pictures need it. */

@@ -1,6 +1,7 @@
 // Violations as the page tells them: the rule in words, the moments in order, the evidence, and what can be done.
 import type { VirtioEvent } from '../../../emulator/record/events';
 import type { Violation } from '../../../emulator/virtio/violation';
+import type { PolicyAction } from '../../../emulator/virtio/watch/policy';
 import {
   countOf,
   formatDuration,
@@ -12,7 +13,6 @@ import {
   type EvidenceTable,
   type OwnershipHistory,
   type RingExcerpt,
-  type RuleLevel,
   type ViolationModel,
   type ViolationMoment,
 } from '../../../webview/model/inspector';
@@ -29,6 +29,9 @@ export interface ViolationContext {
   readonly now: number;
   /** Whether the machine stands at it. */
   readonly standing: boolean;
+  /** What the policy does about its rule now, and whether a mute says so. */
+  readonly action: PolicyAction;
+  readonly muted: boolean;
   readonly positionOf: (pc: bigint) => CodePosition;
   readonly linesOf: (position: CodePosition) => readonly CodeLine[];
 }
@@ -227,11 +230,7 @@ function excerpt(context: ViolationContext): RingExcerpt | null {
   return { queue: place.queue, chains: [{ cells, note: '' }] };
 }
 
-const policyWords: Readonly<Record<RuleLevel, string>> = {
-  must: 'breaks by default',
-  should: 'reports by default',
-  hazard: 'reports by default',
-};
+const policyWords: Readonly<Record<PolicyAction, string>> = { break: 'breaks', report: 'is reported', off: 'is off' };
 
 function goTo(event: VirtioEvent | undefined): string {
   return event?.kind === 'publish' ? 'Go to Publish' : `Go to ${relatedTitle(event)}`;
@@ -252,7 +251,9 @@ function actionsOf(report: ViolationReport, position: CodePosition, context: Vio
   return [
     { label: 'Go to Cause', intent: positionIntent(position), key: 'Enter', primary: true },
     ...before,
-    { label: 'Mute Here', intent: { type: 'mute', violation: report.number }, key: 'M' },
+    context.muted
+      ? { label: 'Unmute', intent: { type: 'unmute', violation: report.number }, key: 'M' }
+      : { label: 'Mute Here', intent: { type: 'mute', violation: report.number }, key: 'M' },
     { label: 'Explain', intent: { type: 'openRule', rule: report.rule }, key: '?' },
     ...(context.standing ? [{ label: 'Continue', intent: { type: 'continue' }, key: 'C' } as const] : []),
   ];
@@ -275,7 +276,7 @@ export function projectViolation(report: ViolationReport, context: ViolationCont
     step: report.step,
     position,
     count: report.count,
-    muted: false,
+    muted: context.muted,
     moments: moments(report, context),
     ownership: ownership(context),
     evidence: evidenceOf(report),
@@ -286,7 +287,7 @@ export function projectViolation(report: ViolationReport, context: ViolationCont
     actions: actionsOf(report, position, context),
     policy: [
       { name: 'seen', value: `${groupDigits(report.count)}×` },
-      { name: `level ${report.level}`, value: policyWords[report.level] },
+      { name: 'this rule', value: context.muted ? 'is muted' : policyWords[context.action] },
       { name: 'consequences', value: consequences === 0 ? 'none' : groupDigits(consequences) },
     ],
     policyNote: report.beforeEffect

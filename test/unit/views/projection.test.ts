@@ -343,6 +343,14 @@ describe('a violation', () => {
     );
     for (const action of violation.actions) assert.notEqual(parseIntent(action.intent), null, action.label);
     assert.equal(look(bench, {}, true).session, 'running');
+    assert.deepEqual(
+      [violation.muted, violation.policy.find((each) => each.name === 'this rule')?.value],
+      [false, 'breaks'],
+    );
+    bench.monitor.policy.set({ pattern: violation.rule, device: 'vda', action: 'report', source: 'mute' });
+    const [muted] = look(bench).violations;
+    assert.equal(muted?.muted, true);
+    assert.ok(muted.actions.some((action) => action.label === 'Unmute'));
   });
 });
 
