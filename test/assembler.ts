@@ -209,7 +209,10 @@ function assign(
       return;
     case 'pred':
     case 'succ':
-      values[name] = [...String(operand)].reduce((set, letter) => set | (fenceSets[letter] ?? 0), 0);
+      values[name] = Object.entries(fenceSets).reduce(
+        (set, [letter, bit]) => (String(operand).includes(letter) ? set | bit : set),
+        0,
+      );
       return;
     default:
       values[name] = Number(lowPart(operand, address, labels));

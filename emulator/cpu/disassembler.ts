@@ -69,6 +69,7 @@ const idioms: readonly Idiom[] = [
 ];
 
 const csrNameByNumber = new Map(csrNames.map(({ name, number }) => [number, name]));
+const orderClasses = ['i', 'o', 'r', 'w'] as const;
 const roundingModes = ['rne', 'rtz', 'rdn', 'rup', 'rmm', '5', '6', ''] as const;
 
 /**
@@ -126,7 +127,7 @@ function operandText(field: string, fields: Readonly<Record<string, number>>, ta
       return roundingModes[value] ?? '';
     case 'pred':
     case 'succ':
-      return [...'iorw'].filter((_, position) => (value & (8 >> position)) !== 0).join('') || '0';
+      return orderClasses.filter((_, position) => (value & (8 >> position)) !== 0).join('') || '0';
     default:
       return String(value);
   }

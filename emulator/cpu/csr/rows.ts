@@ -116,9 +116,9 @@ function floatRow(name: string, number: number, mask: bigint, shift: number): Cs
   };
 }
 
-/** RV64 with I, M, A, F, D, C and the modes S and U; it cannot be changed. */
-const misa =
-  (2n << 62n) | [...'IMAFDCSU'].reduce((bits, letter) => bits | (1n << BigInt(letter.charCodeAt(0) - 65)), 0n);
+/** RV64 with these extensions and modes; it cannot be changed. */
+const extensions = ['A', 'C', 'D', 'F', 'I', 'M', 'S', 'U'] as const;
+const misa = extensions.reduce((bits, letter) => bits | (1n << BigInt(letter.charCodeAt(0) - 65)), 2n << 62n);
 
 const zero = (): bigint => 0n;
 

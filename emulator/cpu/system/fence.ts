@@ -1,6 +1,6 @@
 // FENCE has nothing to order here, because memory is sequentially consistent; it records what it would have ordered, for rules
 // about ordering. [RISC-V unpriv. 2.7]
-import { type CodeWriter, defineFunction, load, op, type Operand } from '../../wasm/code';
+import { type CodeWriter, defineFunction, type Expression, op, type Operand } from '../../wasm/code';
 import { hartCell } from '../layout';
 import type { SystemContext } from './context';
 import { currentStep } from './trap';
@@ -42,7 +42,7 @@ function declareOrder({ module }: Pick<SystemContext, 'module'>): number {
 }
 
 /** Class 0 (input) is the highest bit of a set. */
-function bit(set: Operand, orderClass: number): ReturnType<typeof load> {
+function bit(set: Operand, orderClass: number): Expression {
   return op('i32.and', set, 8 >> orderClass);
 }
 function storeStep(c: CodeWriter, hart: Operand, position: number, step: Operand): void {

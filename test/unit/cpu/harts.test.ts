@@ -219,7 +219,7 @@ test('acquire and release record the step of AMO, LR and SC, in fast and slow ac
     ['wfi'],
   ]);
   bench.cpu.startHart(0, program.base, 'M');
-  const first = (Number(program.bytes.length) - 8 * 4) / 4;
+  const first = (program.bytes.length - 8 * 4) / 4;
   const epochs = (steps: number): number[] => {
     bench.cpu.run(steps);
     const { acquire, release } = bench.cpu.fenceEpochs(0);
