@@ -119,8 +119,7 @@ export class Processor implements Cpu {
   }
 
   run(limit: number): RunExit {
-    this.runLimit = limit;
-    this.stopRequested = false;
+    this.beginRun(limit);
     for (;;) {
       if (this.stopRequested || this.isStopWordSet()) return { kind: 'stop' };
       if (this.steps >= this.runLimit) return { kind: 'limit' };
@@ -138,8 +137,7 @@ export class Processor implements Cpu {
     if (run === 'waiting' && wakesFromWait(state)) this.turns.states[index] = 'running';
     if (this.turns.states[index] !== 'running') return { kind: 'idle' };
     if (this.turns.current !== index || this.turns.left <= 0) this.turns.begin(index);
-    this.runLimit = this.steps + 1;
-    this.stopRequested = false;
+    this.beginRun(this.steps + 1);
     this.ignoreBreakpoints = true;
     try {
       return this.execute(index, 1) ?? (this.stopRequested ? { kind: 'stop' } : { kind: 'limit' });
@@ -381,6 +379,11 @@ export class Processor implements Cpu {
       return false;
     }
     return true;
+  }
+
+  private beginRun(limit: number): void {
+    this.runLimit = limit;
+    this.stopRequested = false;
   }
 
   private isStopWordSet(): boolean {
