@@ -35,7 +35,7 @@ export class Bridge {
   constructor(private readonly host: BridgeHost) {}
 
   /** The functions to import, by name. */
-  imports(): Record<ImportName, (...values: never[]) => number | bigint | void> {
+  imports(): Record<ImportName, (...values: never[]) => unknown> {
     const { code } = this.host;
     return {
       decodeRecord: (record: number) => code.decodeRecord(record),
