@@ -1,6 +1,7 @@
 // What generated code calls in TypeScript: the environment's devices and watchers, CSRs, decoding, reports of traps.
 import type { AccessSize, Accessor, WatchedAccess } from '../bus/access';
 import type { CodeCache } from './code-cache';
+import type { RegionCompiler } from './compiler/compiler';
 import type { CpuEnvironment } from './contract';
 import { accessCsr } from './csr/access';
 import type { CsrHart } from './csr/row';
@@ -16,6 +17,7 @@ export interface BridgeHost {
   readonly memory: MachineMemory;
   readonly layout: MemoryLayout;
   readonly code: CodeCache;
+  readonly compiler: RegionCompiler | undefined;
   hart(index: number): CsrHart;
   hartIndex(base: number): number;
   /** Step of the instruction that executes. */
@@ -40,6 +42,8 @@ export class Bridge {
     return {
       decodeRecord: (record: number) => code.decodeRecord(record),
       decodeWord: (word: number, record: number) => code.decodeWord(word, record),
+      compileHot: (slot: number, record: number) => this.host.compiler?.compileHot(slot, record),
+      dropRegion: (slot: number) => this.host.compiler?.drop(slot),
       allocateSlot: (page: number) => code.allocateSlot(page),
       fetchOutside: (address: number) => this.host.environment.fetch?.(address) ?? -1,
       breakpoint: (base: number) => this.breakpoint(base),

@@ -4,7 +4,7 @@ import { pageFlag } from './contract';
 import { decode, instructionLength } from './decoder';
 import type { MachineMemory } from './hart-state';
 import { pseudoHandler, writeRecord } from './interpreter/records';
-import { hartBase, hartCell, type MemoryLayout, pageBytes, record, slotBytes, translation } from './layout';
+import { hartBase, hartCell, type MemoryLayout, pageBytes, record, slotBytes, slotRegion, translation } from './layout';
 
 export class CodeCache {
   /** Page of RAM that each slot holds, or -1. */
@@ -14,9 +14,14 @@ export class CodeCache {
   /** Page offsets of breakpoints: records there ask before they execute. */
   private breakpointOffsets: ReadonlySet<number> = new Set();
 
+  /** Called before a decoded instruction of a slot changes or goes. */
+  onChange: (slot: number) => void = () => undefined;
+
   constructor(
     private readonly memory: MachineMemory,
     private readonly layout: MemoryLayout,
+    /** What a new slot's count of arrivals begins with. */
+    private readonly heat: number,
   ) {
     this.pageOfSlot = new Int32Array(layout.slotCount).fill(-1);
   }
@@ -30,6 +35,7 @@ export class CodeCache {
     if (evicted >= 0) this.forgetPage(evicted);
     this.memory.bytes.fill(0, slot, slot + slotBytes);
     this.memory.view.setUint16(slot + slotBytes - record.bytes, pseudoHandler.nextPage, true);
+    this.memory.view.setInt32(slot + slotRegion.heat, this.heat, true);
     this.pageOfSlot[index] = page;
     this.setSlotOfPage(page, slot);
     this.setCodeFlag(page, true);
@@ -40,10 +46,9 @@ export class CodeCache {
 
   /** Decodes the instruction that a record of a slot stands for. */
   decodeRecord(address: number): void {
-    const slotIndex = Math.floor((address - this.layout.slots) / slotBytes);
-    const slot = this.layout.slots + slotIndex * slotBytes;
+    const slot = address - ((address - this.layout.slots) % slotBytes);
     const offset = ((address - slot) / record.bytes) * 2;
-    const at = this.layout.ram + (this.pageOfSlot[slotIndex] ?? 0) * pageBytes + offset;
+    const at = this.layout.ram + this.pageOf(slot) * pageBytes + offset;
     const low = this.memory.view.getUint16(at, true);
     const { view } = this.memory;
     if (instructionLength(low) === 4 && offset === pageBytes - 2) {
@@ -56,6 +61,11 @@ export class CodeCache {
     if (this.breakpointOffsets.has(offset)) {
       view.setUint16(address + record.handler, pseudoHandler.breakpoint, true);
     }
+  }
+
+  /** The page of RAM that a slot holds. */
+  pageOf(slot: number): number {
+    return this.pageOfSlot[(slot - this.layout.slots) / slotBytes] ?? -1;
   }
 
   /** Fills a loose record, and the records behind it that lead on. */
@@ -115,12 +125,16 @@ export class CodeCache {
   }
 
   private forgetPage(page: number): void {
+    this.onChange(this.slotOfPage(page));
     this.setSlotOfPage(page, 0);
     this.setCodeFlag(page, false);
     this.clearFast('fetch');
   }
   private dropRecord(slot: number, halfword: number): void {
-    this.memory.view.setUint16(slot + halfword * record.bytes + record.handler, pseudoHandler.decode, true);
+    const at = slot + halfword * record.bytes + record.handler;
+    if (this.memory.view.getUint16(at, true) === pseudoHandler.decode) return;
+    this.onChange(slot);
+    this.memory.view.setUint16(at, pseudoHandler.decode, true);
   }
   private slotOfPage(page: number): number {
     return this.memory.view.getUint32(this.layout.slotOfPage + page * 4, true);

@@ -168,6 +168,10 @@ export interface CpuOptions {
   readonly ramBytes: number;
   /** Instructions a hart executes before the next one's turn. */
   readonly turnSteps?: number;
+  /** Compiles hot code at run time; executions are the same either way. */
+  readonly compiler?: 'on' | 'off';
+  /** Arrivals by jump at a page until it is compiled. */
+  readonly compileThreshold?: number;
   /** A word of shared memory that another thread sets to a non-zero value to make `run` come back; tested at least every 10,000 steps. */
   readonly stopWord?: Int32Array;
   /** Use a shared memory for RAM, so that another thread may look at what is marked live. */

@@ -17,6 +17,8 @@ export const control = {
   reservationStep: 32,
   /** i32: non-zero while there are breakpoints. */
   breakpoints: 40,
+  /** i32: counts the compiled regions that were dropped. */
+  dropped: 44,
 } as const;
 
 /** For each CSR number a byte: 0, or the index of its direct descriptor. */
@@ -179,6 +181,21 @@ export const record = {
 
 /** 2048 halfwords, and a record that leads to the next page. */
 export const slotBytes = (pageBytes / 2 + 1) * record.bytes;
+
+/** What the last record of a slot holds besides, for the compiler. */
+const lastRecord = (pageBytes / 2) * record.bytes;
+export const slotRegion = {
+  /** i32: arrivals left before the page's code is worth compiling; counts on below 0 where it never is. */
+  heat: lastRecord + 4,
+  /** i32: function table index of the page's compiled region, or 0. */
+  function: lastRecord + 8,
+  /** i32: the budget that the region needs before it may be entered. */
+  need: lastRecord + 12,
+} as const;
+/** A record's handler number, and above it the number of the region's entry that stands there, or 0. */
+export const entryShift = 9;
+export const handlerMask = (1 << entryShift) - 1;
+export const greatestEntry = 0xffff >> entryShift;
 
 export interface MemoryLayout {
   readonly harts: number;

@@ -1,6 +1,8 @@
 // Puts the processor's WebAssembly module together: imports, system code, floating point, interpreter.
 import { defineFunction, op } from '../wasm/code';
 import { ModuleWriter } from '../wasm/module';
+import { regionParameters, regionResults } from './compiler/frame';
+import { declareReach } from './compiler/reach';
 import { declareFloatFunctions } from './float';
 import { declareExecute } from './interpreter/execute';
 import type { MemoryLayout } from './layout';
@@ -15,12 +17,15 @@ import { declareTranslation } from './system/translate';
 import { declareTraps } from './system/trap';
 
 export const wasmPageBytes = 0x10000;
+/** Import name of the table that holds compiled regions. */
+export const regionTable = 'regions';
 
 /** The module for one memory layout. */
-export function buildModule(layout: MemoryLayout, shared: boolean): Uint8Array {
+export function buildModule(layout: MemoryLayout, shared: boolean, compiler: boolean): Uint8Array {
   const module = new ModuleWriter();
   const pages = layout.totalBytes / wasmPageBytes;
   module.importMemory(importModule, 'memory', pages, pages, shared);
+  if (compiler) module.importTable(importModule, regionTable, layout.slotCount + 1);
   const imports = declareImports(module);
   const context: SystemContext = { module, layout, imports };
   const protect = declareProtection(context);
@@ -33,7 +38,12 @@ export function buildModule(layout: MemoryLayout, shared: boolean): Uint8Array {
   const fence = declareFence(context);
   const multiplyHigh = declareMultiplyHigh(module);
   const float = declareFloatFunctions(module);
-  declareExecute(module, { imports, translation, traps, access, fetch, csr, fence, multiplyHigh, float });
+  const region = compiler ? module.signature(regionParameters, regionResults) : undefined;
+  if (compiler) {
+    declareReach(context, translation.translate, access.enableFast);
+    for (const [name, index] of Object.entries({ fence, multiplyHigh, ...float })) module.exportFunction(index, name);
+  }
+  declareExecute(module, { imports, translation, traps, access, fetch, csr, fence, multiplyHigh, float, region });
   return module.finish();
 }
 

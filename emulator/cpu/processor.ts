@@ -2,6 +2,7 @@
 import type { SavedState } from '../bus/access';
 import { Bridge, type BridgeHost } from './bridge';
 import { CodeCache } from './code-cache';
+import { defaultThreshold, RegionCompiler } from './compiler/compiler';
 import {
   type Cpu,
   type CpuEnvironment,
@@ -21,7 +22,7 @@ import { resetStatus } from './csr/rows';
 import { HartState, MachineMemory } from './hart-state';
 import { modeName, peekTranslation, wakesFromWait } from './inspect';
 import { greatestRamBytes, hartCell, layoutFor, type MemoryLayout, pageBytes, translation } from './layout';
-import { buildModule, wasmPageBytes } from './module';
+import { buildModule, regionTable, wasmPageBytes } from './module';
 import { isSavedProcessor, restoreHart, saveHart, type SavedProcessor } from './saved-state';
 import { importModule } from './system/imports';
 import { exitCode, mstatus, privilege } from './system/status';
@@ -30,6 +31,7 @@ import { Turns, type HartRun } from './turns';
 /** The stop word is looked at, and V8 gets a chance to swap in better code, at least this often. */
 const sliceSteps = 10_000;
 const defaultTurnSteps = 1000;
+const defaultCompiler: 'on' | 'off' = 'off';
 const greatestHarts = 8;
 
 interface GeneratedCode {
@@ -52,6 +54,7 @@ export class Processor implements Cpu {
   private readonly layout: MemoryLayout;
   private readonly memory: MachineMemory;
   private readonly code: CodeCache;
+  private readonly compiler: RegionCompiler | undefined;
   private readonly bridge: Bridge;
   private readonly generated: GeneratedCode;
   private readonly hartList: readonly CsrHart[];
@@ -86,14 +89,28 @@ export class Processor implements Cpu {
     this.memory = new MachineMemory(wasmMemory.buffer);
     this.ram = new Uint8Array(wasmMemory.buffer, layout.ram, options.ramBytes);
     this.pageFlags = new Uint8Array(wasmMemory.buffer, layout.pageFlags, options.ramBytes / pageBytes);
-    this.code = new CodeCache(this.memory, layout);
+    const threshold = options.compileThreshold ?? defaultThreshold;
+    this.code = new CodeCache(this.memory, layout, threshold);
+    if ((options.compiler ?? defaultCompiler) === 'on') {
+      this.compiler = new RegionCompiler(this.memory, layout, shared, threshold, (slot) => this.code.pageOf(slot));
+    }
+    const { compiler } = this;
+    this.code.onChange = (slot) => compiler?.drop(slot);
     this.turns = new Turns(options.harts, options.turnSteps ?? defaultTurnSteps);
     this.hartList = Array.from({ length: options.harts }, (_, index) => this.createHart(index));
     this.bridge = new Bridge(this.bridgeHost());
-    const module = new WebAssembly.Module(buildModule(layout, shared));
+    const module = new WebAssembly.Module(buildModule(layout, shared, compiler !== undefined));
     const instance = new WebAssembly.Instance(module, {
-      [importModule]: { memory: wasmMemory, ...this.bridge.imports() },
+      [importModule]: {
+        memory: wasmMemory,
+        ...(compiler && { [regionTable]: compiler.table }),
+        ...this.bridge.imports(),
+      },
     });
+    const functions = Object.entries(instance.exports).flatMap(([name, value]) =>
+      isFunction(value) ? [[name, value] as const] : [],
+    );
+    compiler?.bind({ memory: wasmMemory, ...Object.fromEntries(functions) });
     const exported = (name: string): ((...values: number[]) => number) => {
       const value = instance.exports[name];
       if (!isFunction(value)) throw new Error(`the generated module does not export ${name}`);
@@ -365,6 +382,7 @@ export class Processor implements Cpu {
       memory: this.memory,
       layout: this.layout,
       code: this.code,
+      compiler: this.compiler,
       hart: (index) => this.hart(index),
       hartIndex: (base) => Math.floor((base - this.hart(0).state.base) / hartCell.strideBytes),
       currentStep: () => this.steps,

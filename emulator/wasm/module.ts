@@ -58,6 +58,15 @@ export class ModuleWriter {
     if (exportAs !== undefined) this.exports.push({ name: exportAs, kind: 0, index });
     return writer;
   }
+  /** Adds a function that was written before its index was known; nothing may call it by index. */
+  addFunction(writer: FunctionWriter, exportAs: string): void {
+    const index = this.importedFunctions + this.functions.length;
+    this.functions.push({ writer, type: this.signature(writer.parameters, writer.results) });
+    this.exports.push({ name: exportAs, kind: 0, index });
+  }
+  exportFunction(index: number, name: string): void {
+    this.exports.push({ name, kind: 0, index });
+  }
   /** A mutable global of an integer type; returns its index. */
   global(type: 'i32' | 'i64', initial: bigint | number): number {
     this.globals.push({ type, initial: BigInt(initial) });

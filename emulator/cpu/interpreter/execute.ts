@@ -1,9 +1,9 @@
 // The interpreter: one function that runs a hart from decoded record to decoded record until its budget is used up or something
 // needs the outside. Every instruction of the table contributes one handler for each length it can have.
-import { call, CodeWriter, load, op } from '../../wasm/code';
+import { call, CodeWriter, expression, load, op } from '../../wasm/code';
 import type { Label } from '../../wasm/function';
 import type { ModuleWriter } from '../../wasm/module';
-import { control, record, translation } from '../layout';
+import { control, entryShift, handlerMask, record, slotRegion, translation } from '../layout';
 import { cell, cell32, setCell } from '../system/context';
 import { loosePretence } from '../system/fetch';
 import { cause, exitCode, outcome } from '../system/status';
@@ -82,6 +82,7 @@ function emitFetch(frame: Frame, leave: Label, exit: Label): void {
     );
     const within = op('i32.shl', op('i32.and', op('i32.wrap_i64', pc), 0xffe), 3);
     c.set(frame.record, op('i32.add', slot, within));
+    if (frame.functions.region !== undefined) c.when(slot, () => frame.countArrival());
   });
   c.when(loose, () => {
     c.when(op('i32.and', op('i32.eq', loose, 1), op('i32.ne', load('i32.load', 0, control.breakpoints), 0)), () => {
@@ -113,10 +114,23 @@ function emitDispatch(frame: Frame, labels: FrameLabels): void {
     c.br(labels.exit);
   });
   c.set(budget, op('i32.sub', budget, 1));
-  load('i32.load16_u', frame.record, record.handler).emit(f);
   const illegal = blocks[pseudoHandler.illegal];
   if (illegal === undefined) throw new Error('the illegal handler has no block');
-  f.brTable(blocks, illegal);
+  const handler = load('i32.load16_u', frame.record, record.handler);
+  if (frame.functions.region === undefined) {
+    handler.emit(f);
+    f.brTable(blocks, illegal);
+  } else {
+    c.set(frame.handler, handler);
+    c.loop((interpret) => {
+      c.block((compiled) => {
+        f.get(frame.handler);
+        f.brTable(blocks, compiled);
+      });
+      emitEnterRegion(frame, labels, interpret);
+    });
+    f.op('unreachable');
+  }
   const pseudo = pseudoHandlers(frame, labels);
   for (let index = 0; index < handlerCount; index++) {
     f.end();
@@ -132,6 +146,35 @@ function emitDispatch(frame: Frame, labels: FrameLabels): void {
     handler.row.meaning(meaning);
     meaning.finish();
   }
+}
+
+/** A record with an entry number: runs the page's region from there while the budget suffices. */
+function emitEnterRegion(frame: Frame, labels: FrameLabels, interpret: Label): void {
+  const { c, hart, slot, page, budget, handler, functions } = frame;
+  const { region } = functions;
+  if (region === undefined) return;
+  const before = op('i32.add', budget, 1);
+  c.when(op('i32.ge_s', before, load('i32.load', slot, slotRegion.need)), () => {
+    for (const operand of [
+      hart,
+      op('i32.shr_u', handler, entryShift),
+      page,
+      before,
+      load('i32.load', slot, slotRegion.function),
+    ])
+      expression(operand).emit(c.f);
+    c.f.callIndirect(region);
+    c.f.set(budget);
+    c.set(frame.pc, cell(hart, 'pc'));
+    c.brIf(labels.refetch, op('i32.ge_s', budget, 0));
+    // The region left this very instruction to the interpreter.
+    c.set(budget, op('i32.sub', op('i32.xor', budget, -1), 1));
+    const within = op('i32.shl', op('i32.and', op('i32.wrap_i64', frame.pc), 0xffe), 3);
+    c.set(frame.record, op('i32.add', slot, within));
+    c.set(handler, load('i32.load16_u', frame.record, record.handler));
+  });
+  c.set(handler, op('i32.and', handler, handlerMask));
+  c.br(interpret);
 }
 
 /** Emitters by handler number. None of these is an instruction, so the budget gets its step back. */

@@ -2,7 +2,7 @@
 import { type CodeWriter, type Expression, load, op } from '../../wasm/code';
 import type { Label, Local } from '../../wasm/function';
 import type { FloatOperation } from '../float';
-import { control } from '../layout';
+import { control, slotRegion } from '../layout';
 import { setCell } from '../system/context';
 import type { AccessFunctions } from '../system/access';
 import type { FetchFunctions } from '../system/fetch';
@@ -20,6 +20,8 @@ export interface SystemFunctions {
   readonly fence: number;
   readonly multiplyHigh: number;
   readonly float: Readonly<Record<FloatOperation, number>>;
+  /** Signature of compiled regions, where there is a compiler. */
+  readonly region: number | undefined;
 }
 
 export interface FrameLabels {
@@ -45,6 +47,8 @@ export class Frame {
   readonly budget: Local;
   readonly dataTables: Local;
   readonly status: Local;
+  /** Handler number of the current record, with its entry number. */
+  readonly handler: Local;
   readonly exit: Local;
   /** What a fetch outside a slot wants: 0 nothing, 1 a loose record, 2 the same past a breakpoint. */
   readonly loose: Local;
@@ -63,6 +67,7 @@ export class Frame {
     this.budget = c.local('i32');
     this.dataTables = c.local('i32');
     this.status = c.local('i32');
+    this.handler = c.local('i32');
     this.exit = c.local('i32');
     this.loose = c.local('i32');
   }
@@ -83,6 +88,16 @@ export class Frame {
   }
   releaseAll(): void {
     this.taken = 0;
+  }
+
+  /** Control arrived at `record` by a jump: after enough of them the page is compiled. */
+  countArrival(): void {
+    const { c, slot, functions } = this;
+    if (functions.region === undefined) return;
+    c.store('i32.store', slot, op('i32.sub', load('i32.load', slot, slotRegion.heat), 1), slotRegion.heat);
+    c.when(op('i32.eqz', load('i32.load', slot, slotRegion.heat)), () =>
+      c.call(functions.imports.compileHot, slot, this.record),
+    );
   }
 
   /** Address of the instruction that `record` stands for. */

@@ -8,7 +8,7 @@ import { hartCell, record } from '../layout';
 
 /** Handlers that stand for no instruction. A record of zeros has not been decoded yet. */
 export const pseudoHandler = { decode: 0, nextPage: 1, loose: 2, breakpoint: 3, illegal: 4 } as const;
-const firstHandler = 5;
+export const firstHandler = 5;
 
 export interface Handler {
   readonly row: InstructionRow;

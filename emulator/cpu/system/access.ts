@@ -12,7 +12,7 @@ import {
 } from '../../wasm/code';
 import type { Local } from '../../wasm/function';
 import { pageFlag } from '../contract';
-import { control, pageBytes, record, translation } from '../layout';
+import { control, pageBytes, record, slotRegion, translation } from '../layout';
 import { cell, cell32, isInRam, pageFlags, ramOffset, setCell, type SystemContext } from './context';
 import { accessKind, cause, outcome } from './status';
 import { entryOffset, noAddress, tableFor } from './translate';
@@ -22,20 +22,43 @@ import { currentStep } from './trap';
 export const watchedKind = { load: 0, store: 1, atomic: 2, conditionalStore: 3 } as const;
 
 /** (ramOffset, bytes): drops the decoded instructions that reach into these bytes of one page. */
-export function declareInvalidateCode({ module, layout }: SystemContext): number {
+export function declareInvalidateCode({ module, layout, imports }: SystemContext): number {
   return defineFunction(module, ['i32', 'i32'], [], (c, offset, bytes) => {
     const slot = c.keep(load('i32.load', op('i32.shl', op('i32.shr_u', offset, 12), 2), layout.slotOfPage));
     c.when(op('i32.eqz', slot), () => c.return());
     const within = op('i32.and', offset, pageBytes - 1);
-    const halfword = c.keep(op('i32.shr_u', within, 1));
-    const last = c.keep(op('i32.shr_u', op('i32.sub', op('i32.add', within, bytes), 1), 1));
-    // A 32-bit instruction may begin one halfword earlier.
-    c.set(halfword, op('i32.sub', halfword, op('i32.ne', halfword, 0)));
-    c.loop((again) => {
-      c.store('i32.store16', op('i32.add', slot, op('i32.mul', halfword, record.bytes)), 0, record.handler);
-      c.set(halfword, op('i32.add', halfword, 1));
-      c.brIf(again, op('i32.le_u', halfword, last));
+    eachRecord(c, slot, within, bytes, (at) => {
+      const changes = op('i32.ne', load('i32.load16_u', at, record.handler), 0);
+      c.when(op('i32.and', changes, op('i32.ne', load('i32.load', slot, slotRegion.function), 0)), () =>
+        c.call(imports.dropRegion, slot),
+      );
+      c.store('i32.store16', at, 0, record.handler);
     });
+  });
+}
+
+/** Visits the records of a slot whose instructions reach into some bytes of its page. */
+export function eachRecord(
+  c: CodeWriter,
+  slot: Local,
+  within: Operand,
+  bytes: Operand,
+  visit: (record: Local) => void,
+): void {
+  const first = c.keep(op('i32.shr_u', within, 1));
+  const at = c.keep(op('i32.add', slot, op('i32.mul', first, record.bytes)));
+  const last = op('i32.shr_u', op('i32.sub', op('i32.add', within, bytes), 1), 1);
+  const end = c.keep(op('i32.add', slot, op('i32.mul', last, record.bytes)));
+  // A 32-bit instruction may begin one halfword earlier.
+  c.when(first, () => {
+    const before = load('i32.load8_u', op('i32.sub', at, record.bytes), record.bits);
+    const isLong = op('i32.eq', op('i32.and', before, 3), 3);
+    c.set(at, op('i32.sub', at, select(isLong, record.bytes, 0)));
+  });
+  c.loop((again) => {
+    visit(at);
+    c.set(at, op('i32.add', at, record.bytes));
+    c.brIf(again, op('i32.le_u', at, end));
   });
 }
 
@@ -48,6 +71,8 @@ export interface AccessFunctions {
   readonly loadReserved: number;
   /** (hart, virtualAddress, bytes, value, order) -> outcome; `scratch` is 0 where it stored, else 1 */
   readonly storeConditional: number;
+  /** (hart, virtualAddress, ramOffset, kind) */
+  readonly enableFast: number;
   /** (hart, virtualAddress, bytes) -> outcome; leaves the operand's address in linear memory in `scratch` */
   readonly atomicBegin: number;
   /** (hart, virtualAddress, bytes, value, order) -> outcome; after `atomicBegin` of the same instruction */
@@ -76,6 +101,7 @@ export function declareAccesses(
   const parts: Parts = { context, translate, raise, invalidateCode, ramLoad, ramStore, enableFast };
   const crossing = declareCrossing(parts);
   return {
+    enableFast,
     load: declareLoad(parts, crossing),
     store: declareStore(parts, crossing),
     loadReserved: declareLoadReserved(parts),

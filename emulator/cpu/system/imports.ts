@@ -11,6 +11,10 @@ const signatures = {
   allocateSlot: [['i32'], ['i32']],
   /** (physical address) -> halfword, or -1 where nothing can be fetched. */
   fetchOutside: [['f64'], ['i32']],
+  /** (slot, record): the page's code is worth compiling; the record is where it was entered. */
+  compileHot: [['i32', 'i32'], []],
+  /** (slot): an instruction of the page's compiled region is about to change. */
+  dropRegion: [['i32'], []],
   /** (hart) -> 1 where its pc is a breakpoint to stop at. */
   breakpoint: [['i32'], ['i32']],
   /** (hart, bytes) -> 0 done, 1 fault, 2 stop; addresses in the hart's cells, the value in `scratch`. */
@@ -44,6 +48,8 @@ export function declareImports(module: ModuleWriter): ImportedFunctions {
     decodeWord: declare('decodeWord'),
     allocateSlot: declare('allocateSlot'),
     fetchOutside: declare('fetchOutside'),
+    compileHot: declare('compileHot'),
+    dropRegion: declare('dropRegion'),
     breakpoint: declare('breakpoint'),
     deviceLoad: declare('deviceLoad'),
     deviceStore: declare('deviceStore'),

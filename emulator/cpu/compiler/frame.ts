@@ -1,0 +1,152 @@
+// Locals and exits of one compiled region.
+import { CodeWriter, type Expression, expression, op } from '../../wasm/code';
+import { FunctionWriter, type Label, type Local } from '../../wasm/function';
+import type { ValueType } from '../../wasm/opcodes';
+import type { FloatOperation } from '../float';
+import { hartCell } from '../layout';
+
+/** Functions of the processor's module that a region may import. */
+export type RegionImport = 'reach' | 'fence' | 'multiplyHigh' | FloatOperation;
+
+const signatures: Readonly<
+  Record<'reach' | 'fence' | 'multiplyHigh', readonly [readonly ValueType[], readonly ValueType[]]>
+> = {
+  reach: [['i32', 'i64', 'i32', 'i32'], ['i32']],
+  fence: [['i32', 'i32', 'i32', 'i32'], []],
+  multiplyHigh: [['i64', 'i64'], ['i64']],
+};
+
+export const regionParameters = ['i32', 'i32', 'i64', 'i32'] as const;
+export const regionResults = ['i32'] as const;
+
+/** An imported function of a region, in the order of their indices. */
+export interface RegionFunction {
+  readonly name: RegionImport;
+  readonly parameters: readonly ValueType[];
+  readonly results: readonly ValueType[];
+}
+
+/**
+ * A region is a function (hart, entry, page, budget) -> budget left. `page` is the virtual address of its page; pc is left in the
+ * hart. When an instruction is left to the interpreter, the result is the complement of the budget and pc is on it.
+ */
+export class RegionFrame {
+  readonly f = new FunctionWriter(0, regionParameters, regionResults);
+  readonly c = new CodeWriter(this.f);
+  readonly hart = this.f.parameter(0);
+  /** Where to go: an entry's or a join's number, 0 where that is settled. */
+  readonly target = this.f.parameter(1);
+  readonly page = this.f.parameter(2);
+  readonly budget = this.f.parameter(3);
+  readonly tables = this.f.local('i32');
+  readonly pc = this.f.local('i64');
+  readonly pcOffset = this.f.local('i32');
+  /** Instructions of the block that were counted but not executed. */
+  readonly notExecuted = this.f.local('i32');
+  readonly functions: RegionFunction[] = [];
+  private readonly x = new Map<number, Local>();
+  private readonly float = new Map<number, Local>();
+  private readonly pool: Local[] = [];
+  private taken = 0;
+  private bailLabel: Label | undefined;
+  private exitLabel: Label | undefined;
+
+  constructor(
+    /** Registers that the region uses, and those it writes. */
+    registers: { readonly x: ReadonlySet<number>; readonly f: ReadonlySet<number> },
+    private readonly written: { readonly x: ReadonlySet<number>; readonly f: ReadonlySet<number> },
+  ) {
+    for (const register of registers.x) this.x.set(register, this.f.local('i64'));
+    for (const register of registers.f) this.float.set(register, this.f.local('i64'));
+  }
+
+  xLocal(register: number): Local {
+    return known(this.x.get(register), register);
+  }
+  fLocal(register: number): Local {
+    return known(this.float.get(register), register);
+  }
+
+  /** The index of an imported function. */
+  import(name: RegionImport): number {
+    const index = this.functions.findIndex((entry) => entry.name === name);
+    if (index >= 0) return index;
+    this.functions.push({ name, ...this.signature(name) });
+    return this.functions.length - 1;
+  }
+  private signature(name: RegionImport): Omit<RegionFunction, 'name'> {
+    if (name === 'reach' || name === 'fence' || name === 'multiplyHigh') {
+      const [parameters, results] = signatures[name];
+      return { parameters, results };
+    }
+    const operands = /^fn?m(add|sub)\./.test(name) ? 3 : /^f(add|sub|mul|div|min|max|eq|lt|le)\./.test(name) ? 2 : 1;
+    return { parameters: ['i32', 'i32', ...Array<'i64'>(operands).fill('i64')], results: ['i64'] };
+  }
+
+  take(type: 'i32' | 'i64'): Local {
+    for (; this.taken < this.pool.length; this.taken++) {
+      const local = this.pool[this.taken];
+      if (local?.type === type) {
+        this.taken++;
+        return local;
+      }
+    }
+    const local = this.f.local(type);
+    this.pool.push(local);
+    this.taken = this.pool.length;
+    return local;
+  }
+  releaseAll(): void {
+    this.taken = 0;
+  }
+
+  pcAt(offset: number): Expression {
+    return offset === 0 ? expression(this.page) : op('i64.add', this.page, BigInt(offset));
+  }
+
+  /** Leaves the instruction at an offset to the interpreter; so many instructions of the block are not executed. */
+  bail(offset: number, notExecuted: number): void {
+    this.c.set(this.pcOffset, offset);
+    this.c.set(this.notExecuted, notExecuted);
+    this.c.br(known(this.bailLabel, 'bail'));
+  }
+  /** Goes on at an address outside the region. */
+  exit(pc: Expression): void {
+    this.c.set(this.pc, pc);
+    this.c.br(known(this.exitLabel, 'exit'));
+  }
+
+  /** Writes the whole function around `body`, which never ends by itself. */
+  write(body: () => void): void {
+    const { c, f, hart, budget } = this;
+    c.set(this.tables, { type: 'i32', emit: () => f.get(hart).load('i32.load', hartCell.dataTranslations) });
+    for (const [register, local] of this.x) {
+      f.get(hart)
+        .load('i64.load', hartCell.x + register * 8)
+        .set(local);
+    }
+    for (const [register, local] of this.float) {
+      f.get(hart)
+        .load('i64.load', hartCell.f + register * 8)
+        .set(local);
+    }
+    const result = f.local('i32');
+    this.exitLabel = f.block();
+    this.bailLabel = f.block();
+    body();
+    f.op('unreachable').end();
+    c.set(this.pc, op('i64.add', this.page, op('i64.extend_i32_u', this.pcOffset)));
+    c.set(result, -1);
+    c.set(budget, op('i32.add', budget, this.notExecuted));
+    f.end();
+    for (const register of this.written.x) c.store('i64.store', hart, this.xLocal(register), hartCell.x + register * 8);
+    for (const register of this.written.f) c.store('i64.store', hart, this.fLocal(register), hartCell.f + register * 8);
+    c.store('i64.store', hart, this.pc, hartCell.pc);
+    c.result(op('i32.xor', budget, result));
+  }
+}
+
+function known<T>(value: T | undefined, what: number | string): T {
+  if (value === undefined) throw new Error(`the region has no local or label for ${what}`);
+  return value;
+}

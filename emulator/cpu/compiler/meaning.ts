@@ -1,0 +1,238 @@
+// The instruction vocabulary as compiled code: operands are constants, registers are locals.
+// Guarantees: an instruction either takes effect wholly, in silence, or is left to the interpreter before it has had any effect.
+import { call, type CodeWriter, type Expression, expression, load, op, type Operand } from '../../wasm/code';
+import type { Local } from '../../wasm/function';
+import { Arithmetic, loads, signedLoads, stores } from '../arithmetic';
+import type { FloatOperation } from '../float';
+import type { Bytes, FField, Field, Meaning, NumberField, XField } from '../instructions/meaning';
+import { control, hartCell, translation } from '../layout';
+import { cell, cell32, setCell } from '../system/context';
+import { mstatus } from '../system/status';
+import { entryOffset } from '../system/translate';
+import { currentStep } from '../system/trap';
+import type { PlacedInstruction } from './blocks';
+import type { RegionFrame } from './frame';
+import { reachKind } from './reach';
+
+/** Where the code of a block has got to. */
+export interface BlockState {
+  /** Floating point is known to be on, and to be marked dirty. */
+  floatOn: boolean;
+  floatDirty: boolean;
+}
+
+/** Where the last instruction of a block goes. */
+export interface Exits {
+  /** To an offset from the page, inside or outside. */
+  go(offset: number): void;
+  indirect(target: Local): void;
+}
+
+interface Constant extends Expression {
+  readonly constant: bigint;
+}
+function constantOf(value: Expression): bigint | undefined {
+  return 'constant' in value && typeof value.constant === 'bigint' ? value.constant : undefined;
+}
+
+export class CompiledMeaning extends Arithmetic implements Meaning<Expression, Expression> {
+  private readonly c: CodeWriter;
+  private ended = false;
+
+  constructor(
+    private readonly frame: RegionFrame,
+    private readonly placed: PlacedInstruction,
+    /** Instructions of the block from this one on. */
+    private readonly left: number,
+    private readonly block: BlockState,
+    private readonly exits: Exits,
+  ) {
+    super();
+    this.c = frame.c;
+  }
+
+  /** Writes the instruction; goes on behind it unless it says otherwise. */
+  write(isLast: boolean): void {
+    this.frame.releaseAll();
+    const { decoded, flow, offset } = this.placed;
+    if (flow.kind === 'outside') {
+      this.bail();
+      return;
+    }
+    decoded.row.meaning(this);
+    if (isLast && !this.ended) this.exits.go(offset + decoded.lengthBytes);
+  }
+
+  private field(field: Field): number {
+    return this.placed.decoded.fields[field] ?? 0;
+  }
+  private bail(): void {
+    this.frame.bail(this.placed.offset, this.left);
+  }
+  private take(value: Operand, type: 'i32' | 'i64'): Local {
+    const local = this.frame.take(type);
+    this.c.set(local, value);
+    return local;
+  }
+
+  x(field: XField): Expression {
+    const register = this.field(field);
+    return register === 0 ? this.constant(0n) : expression(this.frame.xLocal(register));
+  }
+  setX(_field: 'rd', value: Expression): void {
+    const register = this.field('rd');
+    if (register !== 0) this.c.set(this.frame.xLocal(register), value);
+  }
+  f(field: FField): Expression {
+    return expression(this.frame.fLocal(this.field(field)));
+  }
+  setF(_field: 'fd', value: Expression): void {
+    this.c.set(this.frame.fLocal(this.field('fd')), value);
+    this.markFloatDirty();
+  }
+  number(field: NumberField): Expression {
+    return this.constant(BigInt(this.field(field)));
+  }
+  constant(value: bigint): Constant {
+    return { type: 'i64', constant: value, emit: (f) => void f.i64(value) };
+  }
+  pc(): Expression {
+    return this.frame.pcAt(this.placed.offset);
+  }
+  nextPc(): Expression {
+    return this.frame.pcAt(this.placed.offset + this.placed.decoded.lengthBytes);
+  }
+  keep(value: Expression): Expression {
+    return expression(this.take(value, 'i64'));
+  }
+  override add(a: Expression, b: Expression): Expression {
+    if (constantOf(b) === 0n) return a;
+    return constantOf(a) === 0n ? b : super.add(a, b);
+  }
+  multiplyHighUnsigned(a: Expression, b: Expression): Expression {
+    return call(this.frame.import('multiplyHigh'), 'i64', a, b);
+  }
+
+  branch(condition: Expression): void {
+    const { offset, decoded } = this.placed;
+    this.c.when(condition, () => this.exits.go(offset + this.field('imm')));
+    this.exits.go(offset + decoded.lengthBytes);
+    this.ended = true;
+  }
+  jumpRelative(): void {
+    this.exits.go(this.placed.offset + this.field('imm'));
+    this.ended = true;
+  }
+  jump(target: Expression): void {
+    this.exits.indirect(this.take(target, 'i64'));
+    this.ended = true;
+  }
+
+  /** Where the bytes of an access lie in linear memory; leaves the instruction to the interpreter where it must see it. */
+  private reach(at: Expression, bytes: Bytes, kind: keyof typeof reachKind): Local {
+    const { c, frame } = this;
+    const { f } = c;
+    const address = this.take(at, 'i64');
+    const table = kind === 'load' ? 0 : translation.store;
+    const entry = this.take(op('i32.add', frame.tables, entryOffset(address)), 'i32');
+    const found = this.take(
+      op('i32.add', op('i32.wrap_i64', address), load('i32.load', entry, table + translation.addend)),
+      'i32',
+    );
+    const page = op('i64.and', address, -4096n | BigInt(bytes - 1));
+    c.block((done) => {
+      c.brIf(done, op('i64.eq', load('i64.load', entry, table + translation.tag), page));
+      call(frame.import('reach'), 'i32', frame.hart, address, bytes, reachKind[kind]).emit(f);
+      f.tee(found).brIf(done);
+      this.bail();
+    });
+    return found;
+  }
+  load(at: Expression, bytes: Bytes, extension: 'signed' | 'unsigned'): Expression {
+    const found = this.reach(at, bytes, 'load');
+    return load(extension === 'signed' ? signedLoads[bytes] : loads[bytes], found);
+  }
+  store(at: Expression, bytes: Bytes, value: Expression): void {
+    this.c.store(stores[bytes], this.reach(at, bytes, 'store'), value);
+  }
+
+  /** Flow analysis leaves these to the interpreter. */
+  loadReserved(): Expression {
+    return this.outside();
+  }
+  storeConditional(): Expression {
+    return this.outside();
+  }
+  atomic(at: Expression, bytes: 4 | 8, combine: (old: Expression) => Expression): Expression {
+    const { c, frame } = this;
+    const operand = this.reach(at, bytes, 'atomic');
+    const old = expression(this.take(load(signedLoads[bytes], operand), 'i64'));
+    c.store(stores[bytes], operand, combine(old));
+    const [acquires, releases] = [this.field('aq') !== 0, this.field('rl') !== 0];
+    if (acquires || releases) {
+      this.publishBudget();
+      if (acquires) setCell(c, frame.hart, 'acquireStep', currentStep());
+      if (releases) setCell(c, frame.hart, 'releaseStep', currentStep());
+    }
+    return old;
+  }
+  /** Stores the budget as it is while this instruction executes. */
+  private publishBudget(): void {
+    const { budget } = this.frame;
+    const behind = this.left - 1;
+    this.c.store('i32.store', 0, behind === 0 ? budget : op('i32.add', budget, behind), control.budget);
+  }
+
+  requireFloat(): void {
+    if (this.block.floatOn) return;
+    this.block.floatOn = true;
+    const off = op('i64.eqz', op('i64.and', cell(this.frame.hart, 'mstatus'), mstatus.FS));
+    this.c.when(off, () => this.bail());
+  }
+  float(operation: FloatOperation, operands: readonly Expression[], rounding: 'rm' | 'none'): Expression {
+    const { c, frame } = this;
+    const given = rounding === 'rm' ? this.field('rm') : 0;
+    const mode = this.take(given === 7 ? op('i32.shr_u', cell32(frame.hart, 'fcsr'), 5) : given, 'i32');
+    if (given > 4) c.when(op('i32.gt_u', mode, 4), () => this.bail());
+    const flags = op('i32.add', frame.hart, hartCell.fcsr);
+    const result = this.take(call(frame.import(operation), 'i64', flags, mode, ...operands), 'i64');
+    this.markFloatDirty();
+    return expression(result);
+  }
+  private markFloatDirty(): void {
+    if (this.block.floatDirty) return;
+    this.block.floatDirty = true;
+    const { hart } = this.frame;
+    setCell(this.c, hart, 'mstatus', op('i64.or', cell(hart, 'mstatus'), mstatus.FS | mstatus.SD));
+  }
+
+  fence(): void {
+    this.publishBudget();
+    const { frame } = this;
+    this.c.call(frame.import('fence'), frame.hart, this.field('fm'), this.field('pred'), this.field('succ'));
+  }
+  /** Stores into code drop the region at once, so there is nothing left to do. */
+  fenceInstructions(): void {}
+
+  csr(): void {
+    this.outside();
+  }
+  fenceTranslations(): void {
+    this.outside();
+  }
+  environmentCall(): void {
+    this.outside();
+  }
+  breakpoint(): void {
+    this.outside();
+  }
+  returnFrom(): void {
+    this.outside();
+  }
+  waitForInterrupt(): void {
+    this.outside();
+  }
+  private outside(): never {
+    throw new Error(`${this.placed.decoded.row.name} is not for compiled code`);
+  }
+}
