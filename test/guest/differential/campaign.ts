@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { compareStates, describeDifference, type Difference } from './compare';
 import { generateSequence, type Sequence } from './generate';
-import { assembleHarness, placeHarness, placeSequence, readState } from './image';
+import { assembleHarness, chooseRecords, placeHarness, placeSequence, readState, readTraps, sameResult } from './image';
 import { greatestBatch, ramBase, resultsBase, trapLimit } from './layout';
 import { OurMachine } from './ours';
 import { isAmbiguous, permittedDifferences, permittedMarkdown } from './permitted';
@@ -43,21 +43,21 @@ export function runCampaign(options: CampaignOptions): CampaignResult {
     replaced += fit.replaced;
 
     const image = new Uint8Array(resultsBase - ramBase);
-    placeHarness(image, harness, 0, size);
+    placeHarness(image, harness);
+    chooseRecords(image, 0, size);
     fit.sequences.forEach((sequence, index) => {
       placeSequence(image, index, sequence);
       plain.place(index, sequence);
     });
+    plain.clearResults();
     const exit = plain.run(0, size);
     if (!exit.done)
       throw new Error(`sequence ${exit.index} ends when it is watched, and not otherwise: ${exit.reason}`);
     const qemu = runOnQemu(image);
     for (const [index, sequence] of fit.sequences.entries()) {
-      const theirs = readState(qemu, index);
-      const ours = readState(plain.ram, index);
-      traps += Math.min(Number(theirs.get('traps') ?? 0n), trapLimit);
+      traps += Math.min(Number(readTraps(qemu, index).get('traps') ?? 0n), trapLimit);
       const difference =
-        compareStates(sequence, theirs, ours) ?? compareStates(sequence, readState(filter.ram, index), ours);
+        compareResults(sequence, index, qemu, plain.ram) ?? compareResults(sequence, index, filter.ram, plain.ram);
       if (difference === undefined) continue;
       differences.push(difference);
       report(describeDifference(difference));
@@ -67,6 +67,16 @@ export function runCampaign(options: CampaignOptions): CampaignResult {
     report(`${done} sequences, ${traps} traps, ${replaced} replaced, ${differences.length} differences`);
   }
   return { sequences: done, traps, replaced, differences };
+}
+
+function compareResults(
+  sequence: Sequence,
+  index: number,
+  theirs: Uint8Array,
+  ours: Uint8Array,
+): Difference | undefined {
+  if (sameResult(theirs, ours, index)) return undefined;
+  return compareStates(sequence, readState(theirs, index), readState(ours, index));
 }
 
 interface Fit {
@@ -86,7 +96,7 @@ function makeFit(machine: OurMachine, seed: number, first: number, size: number)
       sequences[index] = sequence;
       machine.place(index, sequence);
       replaced++;
-      const fits = machine.run(index, index + 1).done && !isAmbiguous(sequence, readState(machine.ram, index));
+      const fits = machine.run(index, index + 1).done && !isAmbiguous(sequence, readTraps(machine.ram, index));
       if (fits) return;
     }
     throw new Error(`no fit sequence for ${seed}:${first + index}`);
@@ -99,7 +109,7 @@ function makeFit(machine: OurMachine, seed: number, first: number, size: number)
     from = exit.index + 1;
   }
   sequences.forEach((sequence, index) => {
-    if (isAmbiguous(sequence, readState(machine.ram, index))) replace(index);
+    if (isAmbiguous(sequence, readTraps(machine.ram, index))) replace(index);
   });
   return { sequences, replaced };
 }

@@ -276,7 +276,11 @@ class Builder {
   private addReservation(): void {
     const { random } = this;
     const width = random.pick(['w', 'd']);
-    const address = random.pick(this.context.addressRegisters.slice(0, 4));
+    // Rarely where the LR may trap, as the sequence is unfit then.
+    const { addressRegisters, satp, x } = this.context;
+    const aligned = addressRegisters.slice(0, 4).filter((register) => (x[register] ?? 1n) % 8n === 0n);
+    if (aligned.length === 0 || (satp !== 0n && !random.once(3))) return;
+    const address = random.pick(aligned);
     const old = this.destination();
     if (old === address) return;
     this.push(required(`lr.${width}`), { rs1: address, rd: old });

@@ -37,9 +37,12 @@ export function assembleHarness(): Uint8Array {
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Writes the harness and tells it to run records `from` up to, not including, `to`. */
-export function placeHarness(ram: Uint8Array, harness: Uint8Array, from: number, to: number): void {
+export function placeHarness(ram: Uint8Array, harness: Uint8Array): void {
   ram.set(harness);
+}
+
+/** Tells the harness to run the records `from` up to, not including, `to`. */
+export function chooseRecords(ram: Uint8Array, from: number, to: number): void {
   const view = viewOf(ram);
   const words = control.base - ramBase;
   ram.fill(0, words, words + control.saved + 256);
@@ -83,18 +86,35 @@ const tableNames = Object.entries(tableEntries).flatMap(([table, count]) =>
   Array.from({ length: count }, (_, index) => `${table} entry ${index}`),
 );
 
+/** Whether both left the same bytes; where they did not, the states may still agree. */
+export function sameResult(one: Uint8Array, other: Uint8Array, index: number): boolean {
+  const start = resultsBase - ramBase + index * result.bytes;
+  const end = start + result.bytes;
+  return Buffer.compare(one.subarray(start, end), other.subarray(start, end)) === 0;
+}
+
+/** What `readState` tells of the traps alone. */
+export function readTraps(ram: Uint8Array, index: number): State {
+  const view = viewOf(ram);
+  const base = resultsBase - ramBase + index * result.bytes;
+  const state = new Map<string, bigint>();
+  const traps = Number(view.getBigUint64(base + result.trapCount, true));
+  for (let trap = 0; trap < Math.min(traps, trapLimit); trap++) {
+    trapFields.forEach((field, position) =>
+      state.set(
+        `trap ${trap} ${field}`,
+        view.getBigUint64(base + result.traps + trap * result.trapBytes + position * 8, true),
+      ),
+    );
+  }
+  return state.set('traps', BigInt(traps));
+}
+
 export function readState(ram: Uint8Array, index: number): State {
   const view = viewOf(ram);
   const base = resultsBase - ramBase + index * result.bytes;
   const word = (offset: number): bigint => view.getBigUint64(base + offset, true);
-  const state = new Map<string, bigint>();
-  const traps = Number(word(result.trapCount));
-  for (let trap = 0; trap < Math.min(traps, trapLimit); trap++) {
-    trapFields.forEach((field, position) =>
-      state.set(`trap ${trap} ${field}`, word(result.traps + trap * result.trapBytes + position * 8)),
-    );
-  }
-  state.set('traps', BigInt(traps));
+  const state = new Map(readTraps(ram, index));
   for (let register = 1; register < 32; register++) state.set(`x${register}`, word(result.x + register * 8));
   for (let register = 0; register < 32; register++) state.set(`f${register}`, word(result.f + register * 8));
   state.set('fcsr', word(result.fcsr));

@@ -2,9 +2,9 @@
 // scratch window or do not end: such ones are made anew, because on QEMU they could destroy the harness.
 import { createCpu } from '../../../emulator/cpu';
 import { type Cpu, type CpuEnvironment, pageFlag } from '../../../emulator/cpu/contract';
-import type { Sequence } from './generate';
-import { currentRecord, placeHarness, placeSequence } from './image';
-import { control, ramBase, ramBytes, scratch, testFinisher } from './layout';
+import { codeStride, type Sequence } from './generate';
+import { chooseRecords, currentRecord, placeHarness, placeSequence } from './image';
+import { codeBase, control, ramBase, ramBytes, recordsBase, resultsBase, scratch, testFinisher } from './layout';
 import { isHole, isProtected } from './context';
 
 /** More than a sequence, its traps and the harness around it can need. */
@@ -63,18 +63,25 @@ class Environment implements CpuEnvironment {
 }
 
 const isHarness = (pc: bigint): boolean => pc >= BigInt(ramBase) && pc < BigInt(control.base);
+/**
+ * Pages that the harness uses much and that a stray access hardly ever meets; where it does, it is the same one on both machines.
+ */
+function isHarnessData(page: number): boolean {
+  return page === control.base || (page >= recordsBase && page < codeBase) || page >= resultsBase;
+}
+
 export class OurMachine {
   private readonly environment = new Environment();
   private readonly cpu: Cpu;
 
-  constructor(
-    private readonly harness: Uint8Array,
-    watched: boolean,
-  ) {
+  constructor(harness: Uint8Array, watched: boolean) {
     this.cpu = createCpu({ harts: 1, ramBase, ramBytes }, this.environment);
     this.environment.cpu = this.cpu;
+    placeHarness(this.cpu.ram, harness);
     if (!watched) return;
-    for (let page = 0; page < ramBytes / 4096; page++) this.cpu.watch(page, pageFlag.watchLoad | pageFlag.watchStore);
+    for (let page = 0; page < ramBytes / 4096; page++) {
+      if (!isHarnessData(ramBase + page * 4096)) this.cpu.watch(page, pageFlag.watchLoad | pageFlag.watchStore);
+    }
   }
 
   get ram(): Uint8Array {
@@ -86,14 +93,19 @@ export class OurMachine {
 
   place(index: number, sequence: Sequence): void {
     placeSequence(this.cpu.ram, index, sequence);
+    this.cpu.noteOutsideWrite(sequence.start, codeStride);
     this.environment.crossingUnfit[index] = isProtected(sequence.context);
+  }
+
+  /** Forgets the states of an earlier batch. */
+  clearResults(): void {
+    this.cpu.ram.fill(0, resultsBase - ramBase);
   }
 
   /** Runs the placed sequences from `from` up to, not including, `to`. */
   run(from: number, to: number): Exit {
     const { cpu, environment } = this;
-    placeHarness(cpu.ram, this.harness, from, to);
-    cpu.noteOutsideWrite(ramBase, ramBytes);
+    chooseRecords(cpu.ram, from, to);
     environment.finished = false;
     environment.unfit = undefined;
     cpu.startHart(0, BigInt(ramBase), 'M');
