@@ -41,19 +41,19 @@ import { projectViolation, reportPosition, type ViolationContext } from './pictu
 
 export type { ProjectionSource } from './pictures/source';
 
-/** Told events that are sent, and how many are looked at to find them. */
-const sentEvents = 200;
-const searchedEvents = 4000;
+/** Told events that are sent, standing and running, and how many are looked at to find them. */
+const sentEvents = { standing: 200, running: 60 };
+const searchedEvents = 2000;
 /** Violations that are sent; the tree lists all. */
 const sentViolations = 100;
 
 /** How lines of source come in; given by tests. */
 export type LinesOf = (position: CodePosition) => readonly CodeLine[];
 
-function toldEvents(log: EventLog, device: string | undefined): readonly VirtioEvent[] {
+function toldEvents(log: EventLog, device: string | undefined, most: number): readonly VirtioEvent[] {
   const told: VirtioEvent[] = [];
   const oldest = Math.max(log.first, log.length - searchedEvents);
-  for (let index = log.length - 1; index >= oldest && told.length < sentEvents; index--) {
+  for (let index = log.length - 1; index >= oldest && told.length < most; index--) {
     const event = log.at(index);
     if (
       event !== undefined &&
@@ -133,7 +133,7 @@ export function projectInspector(
   const positionOf = (pc: bigint): CodePosition => codePosition(source.symbols, pc);
   const count = (device: string): number => reports.filter((report) => report.device === device).length;
   const violations = projectViolations(source, machine, reports, view, linesOf);
-  const told = toldEvents(machine.monitor.events, name);
+  const told = toldEvents(machine.monitor.events, name, source.isRunning ? sentEvents.running : sentEvents.standing);
   const state = sessionState(source, blamed !== undefined, machine);
   return {
     sequence,

@@ -14,43 +14,52 @@ import {
   type RichText,
 } from '../../../webview/model/inspector';
 import { decodeChain, type DecodedChain, type DecodedElement } from './requests';
-import { buildingOf, directionOf, letterOf, readDescriptor, type RingView, violatedCell } from './rings';
+import { buildingOf, directionOf, letterOf, readDescriptor, type RingView, violatedCell, wholeTable } from './rings';
 
 /** Cards of one chain that are sent; the page says how many are left out. */
 const shownCards = 40;
-/** Chains that are sent. */
-export const shownChains = 64;
+/** Chains that are sent: of a large queue those that fit a screen or two. */
+export function shownChains(size: number): number {
+  return size > 64 ? 24 : 64;
+}
 
 type LiveChain = View<ChainState>;
 
-/** A chain with its decoding, made once and used by table rows and cards. */
-export interface KnownChain {
-  readonly live: LiveChain;
-  readonly decoded: DecodedChain;
+/** A chain that is decoded when somebody looks at it, once for table rows and cards. */
+export class KnownChain {
+  private known: DecodedChain | undefined;
+
+  constructor(
+    private readonly ring: RingView,
+    readonly live: LiveChain,
+  ) {}
+
+  get decoded(): DecodedChain {
+    const { view, queue } = this.ring;
+    this.known ??= decodeChain(this.live.chain, {
+      deviceId: view.seen.deviceId,
+      queue: queue.index,
+      memory: view.machine.memory,
+      answered: this.live.phase === 'used',
+    });
+    return this.known;
+  }
 }
 
 /** Oldest first. */
 export function chainsOf(ring: RingView): readonly KnownChain[] {
-  const { view, queue } = ring;
-  return [...queue.chains.values()]
+  return [...ring.queue.chains.values()]
     .sort((a, b) => a.published.index - b.published.index || ((a.chain.position - b.chain.position) << 16) >> 16)
-    .map((live) => ({
-      live,
-      decoded: decodeChain(live.chain, {
-        deviceId: view.seen.deviceId,
-        queue: queue.index,
-        memory: view.machine.memory,
-        answered: live.phase === 'used',
-      }),
-    }));
+    .map((live) => new KnownChain(ring, live));
 }
 
 const nothingDecoded: DecodedElement = { role: 'data', note: '', strong: false, bytes: [], fields: [] };
 
+/** What hovering tells. A running guest is not hovered over: its pictures go by thirty times a second. */
 function detail(ring: RingView, known: KnownChain, at: number): DetailModel | undefined {
   const { chain, phase } = known.live;
   const element = chain.elements[at];
-  if (element === undefined) return undefined;
+  if (element === undefined || ring.view.isRunning) return undefined;
   const decoded = known.decoded.elements[at] ?? nothingDecoded;
   const stored = ring.queue.descriptorStores.get(element.at);
   const where = element.indirect ? `entry ${element.index} of the indirect table` : `Descriptor ${element.index}`;
@@ -70,7 +79,8 @@ function cardOf(ring: RingView, known: KnownChain, at: number): ChainCard | unde
   const element = known.live.chain.elements[at];
   if (element === undefined) return undefined;
   const decoded = known.decoded.elements[at] ?? nothingDecoded;
-  const about = detail(ring, known, at);
+  // A row of the table that is sent whole already has it.
+  const about = element.indirect || ring.size > wholeTable ? detail(ring, known, at) : undefined;
   return {
     descriptor: element.index,
     role: decoded.role,
@@ -239,7 +249,7 @@ export function draftChains(ring: RingView): readonly ChainModel[] {
     }),
   );
   const heads = [...building].filter((index) => !targets.has(index)).sort((a, b) => a - b);
-  return heads.slice(0, shownChains).map((head): ChainModel => {
+  return heads.slice(0, shownChains(ring.size)).map((head): ChainModel => {
     const cards: ChainCard[] = [];
     const visited = new Set<number>();
     let taken: number | undefined;
@@ -278,30 +288,53 @@ export function draftChains(ring: RingView): readonly ChainModel[] {
   });
 }
 
-/** For a descriptor's row: which chain it is part of, and as what. */
+export interface RowWordsOf {
+  readonly part: string;
+  readonly request?: string;
+  readonly detail?: DetailModel;
+}
+
+/** For each of the rows that are sent: which chain it is part of, and as what. */
 export function rowWords(
   ring: RingView,
   chains: readonly KnownChain[],
-): ReadonlyMap<number, { readonly part: string; readonly request?: string; readonly detail?: DetailModel }> {
-  const words = new Map<number, { part: string; request?: string; detail?: DetailModel }>();
-  for (const known of chains) {
-    const { chain } = known.live;
-    chain.elements.forEach((element, at) => {
-      if (element.indirect) return;
-      const about = detail(ring, known, at);
-      words.set(element.index, {
-        part: `${chain.head} ${known.decoded.elements[at]?.role ?? 'data'}`,
-        ...(element.index === chain.head ? { request: known.decoded.request } : {}),
-        ...(about === undefined ? {} : { detail: about }),
-      });
-    });
-    for (const table of chain.tables) {
-      words.set(table.index, {
-        part: `${chain.head} table`,
-        ...(table.index === chain.head ? { request: known.decoded.request } : {}),
-      });
-    }
+  rows: readonly number[],
+): ReadonlyMap<number, RowWordsOf> {
+  const words = new Map<number, RowWordsOf>();
+  const byPosition = new Map(chains.map((known) => [known.live.chain.position, known]));
+  const wanted = new Set(rows);
+  const named = new Set<KnownChain>();
+  for (const row of rows) {
+    const holder = holderOf(ring.queue, row);
+    const known = holder === undefined ? undefined : byPosition.get(holder.chain.position);
+    if (known === undefined || named.has(known)) continue;
+    named.add(known);
+    nameRows(ring, known, wanted, words);
   }
-  for (const index of buildingOf(ring)) if (!words.has(index)) words.set(index, { part: 'draft' });
+  for (const index of buildingOf(ring)) if (wanted.has(index) && !words.has(index)) words.set(index, { part: 'draft' });
   return words;
+}
+
+function nameRows(
+  ring: RingView,
+  known: KnownChain,
+  wanted: ReadonlySet<number>,
+  words: Map<number, RowWordsOf>,
+): void {
+  const { chain } = known.live;
+  chain.elements.forEach((element, at) => {
+    if (element.indirect || !wanted.has(element.index)) return;
+    const about = detail(ring, known, at);
+    words.set(element.index, {
+      part: `${chain.head} ${known.decoded.elements[at]?.role ?? 'data'}`,
+      ...(element.index === chain.head ? { request: known.decoded.request } : {}),
+      ...(about === undefined ? {} : { detail: about }),
+    });
+  });
+  for (const table of chain.tables) {
+    words.set(table.index, {
+      part: `${chain.head} table`,
+      ...(table.index === chain.head ? { request: known.decoded.request } : {}),
+    });
+  }
 }

@@ -9,14 +9,25 @@ import {
 } from '../../../webview/model/inspector';
 import type { InspectionRequest } from '../../worker/inspection-source';
 import { chainModel, chainsOf, draftChains, rowWords, shownChains } from './chains';
-import { availableRing, descriptorRow, indexLine, type RingView, statesOf, usedRing, viewRing, wiresOf } from './rings';
+import {
+  availableRing,
+  descriptorRow,
+  indexLine,
+  type RingView,
+  statesOf,
+  usedRing,
+  viewRing,
+  wholeTable,
+  wiresOf,
+} from './rings';
 import type { DeviceView } from './source';
 
-/** Tables up to this size are sent whole. */
-const wholeTable = 256;
 /** Rows of a larger one around those that the page shows, and at most so many that are not free. */
 const margin = 64;
-const liveRows = 512;
+const liveRows = 256;
+
+/** Queues above this size are drawn without wires. */
+const drawnWires = 32;
 
 const emptyRing: RingModel = { address: null, position: '', rows: [], fields: [], rest: '' };
 
@@ -123,9 +134,10 @@ export function projectQueue(view: DeviceView, index: number, request: Inspectio
   const states = statesOf(view, index);
   const known = chainsOf(ring);
   const drafts = draftChains(ring);
-  const words = rowWords(ring, known);
+  const rows = rowsToSend(states, request);
+  const words = rowWords(ring, known, rows);
   const { positions, spans } = indexLine(ring);
-  const chains = [...known.slice(0, shownChains).map((each) => chainModel(ring, each)), ...drafts];
+  const chains = [...known.slice(0, shownChains(ring.size)).map((each) => chainModel(ring, each)), ...drafts];
   return {
     device: view.seen.name,
     index,
@@ -136,16 +148,16 @@ export function projectQueue(view: DeviceView, index: number, request: Inspectio
     features: ringFeatures(view),
     states,
     tableAddress: formatAddress(ring.queue.descriptorArea),
-    descriptors: rowsToSend(states, request).map((row) => descriptorRow(ring, row, words.get(row) ?? { part: '' })),
+    descriptors: rows.map((row) => descriptorRow(ring, row, words.get(row) ?? { part: '' })),
     summary: summaryOf(states),
     available: availableRing(ring),
     used: usedRing(ring),
-    wires: wiresOf(ring),
+    wires: ring.size > drawnWires ? [] : wiresOf(ring),
     positions,
     spans,
     chainSummary: `${known.length === 0 ? 'none' : groupDigits(known.length)} in flight${drafts.length === 0 ? '' : `, ${groupDigits(drafts.length)} being built`}`,
     chains,
-    chainRest: Math.max(0, known.length - shownChains),
+    chainRest: Math.max(0, known.length - shownChains(ring.size)),
     idle: known.length === 0 && drafts.length === 0 ? idleText(ring) : null,
   };
 }

@@ -40,6 +40,9 @@ export function letterOf(ownership: Ownership): OwnerState {
   return letters[ownership];
 }
 
+/** Tables and rings up to this size are sent whole. */
+export const wholeTable = 256;
+
 /** Everything about one ready queue that rows are made from. */
 export interface RingView {
   readonly view: DeviceView;
@@ -186,6 +189,12 @@ function lapText(index: number, size: number): string {
   return `idx ${groupDigits(index)} = lap ${Math.floor(index / size)}, slot ${index % size}`;
 }
 
+/** Slots that are sent: all of a small ring, of a large one those that `live` names, and where the pointers stand. */
+function slotsToSend(size: number, live: readonly number[], pointers: readonly number[]): readonly number[] {
+  if (size <= wholeTable) return Array.from({ length: size }, (_, slot) => slot);
+  return [...new Set([...live.slice(0, wholeTable), ...pointers])].map((slot) => slot % size).sort((a, b) => a - b);
+}
+
 export function availableRing(ring: RingView): RingModel {
   const { view, queue, size, availableIndex } = ring;
   const { memory } = view.machine;
@@ -196,7 +205,8 @@ export function availableRing(ring: RingView): RingModel {
   const marked = view.standingAt.flatMap(({ place }) =>
     place?.kind === 'available' && place.queue === queue.index && place.slot !== undefined ? [place.slot] : [],
   );
-  const rows = Array.from({ length: size }, (_, slot): RingRow => {
+  const sent = slotsToSend(size, [...bySlot.keys()], [fetched, availableIndex]);
+  const rows = sent.map((slot): RingRow => {
     const stored = queue.slotsSincePublish.has(slot);
     const head = memory.read16(queue.driverArea + availableOffset.ring(slot));
     const state = bySlot.get(slot) ?? (stored ? 'B' : null);
@@ -240,7 +250,8 @@ export function usedRing(ring: RingView): RingModel {
   const collected = queue.collectedIndex;
   const toCollect = distance(collected, usedIndex);
   const newest = newestEvent(ring);
-  const rows = Array.from({ length: size }, (_, slot): RingRow => {
+  const waiting = Array.from({ length: Math.min(toCollect, size) }, (_, at) => (collected + at) % size);
+  const rows = slotsToSend(size, waiting, [collected, usedIndex]).map((slot): RingRow => {
     const live = distance(collected % size, slot) % size < toCollect;
     return {
       slot,

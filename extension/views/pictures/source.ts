@@ -38,6 +38,7 @@ export interface DeviceView {
   readonly history: EventHistory;
   /** Virtual time in nanoseconds. */
   readonly now: number;
+  readonly isRunning: boolean;
   /** Violations that the machine stands at; their cells are marked. */
   readonly standingAt: readonly Violation[];
   readonly positionOf: (pc: bigint) => CodePosition;
@@ -103,6 +104,7 @@ export function viewDevice(source: ProjectionSource, machine: InspectedMachine, 
     log: machine.monitor.events,
     history: historyOf(machine.monitor.events),
     now: machine.clock.now(),
+    isRunning: source.isRunning,
     standingAt: standingAt(machine, source.isRunning).filter((violation) => violation.device === name),
     positionOf: (pc) => codePosition(source.symbols, pc),
   };

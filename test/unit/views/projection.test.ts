@@ -194,7 +194,7 @@ describe('a request on its way', () => {
       { from: 'available', row: 0, descriptor: 0, who: 'device', draft: true, violated: false },
     ]);
     assert.equal(said(model).split('. ')[0], 'Driver published head 0 in slot 0 of queue 0; avail.idx 0 → 1');
-    const detail = chain?.cards[0]?.detail;
+    const { detail } = queue.descriptors[0] ?? {};
     assert.deepEqual(
       detail?.fields.map((field) => [field.name, field.value]),
       [
