@@ -1,16 +1,20 @@
 // The Debug Adapter Protocol over a DebugTarget: translates, and keeps nothing that the target knows. Runs inside VS Code, as a process
 // for other editors, and under protocol tests. [Debug Adapter Protocol 1.68]
-// Guarantees: every request gets exactly one response; a failure is an error response with a readable text.
+// Guarantees: every request gets exactly one response; a failure is an error response with a readable text; what a request sets in
+// motion is told after its response.
 import { DebugSession, Event, OutputEvent, Response } from '@vscode/debugadapter';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { BreakpointRequests } from './breakpoint-requests';
+import { capabilities } from './capabilities';
+import { ClientLines } from './client-lines';
 import { parseSetPolicy, toPlain } from './custom-requests';
+import { DataBreakpointRequests } from './data-breakpoint-requests';
 import { ExceptionRequests } from './exception-requests';
 import { InspectionRequests } from './inspection-requests';
 import type { LaunchConfiguration } from './launch-configuration';
 import { memoryReference, readFields } from './protocol-values';
+import { stopBody } from './stop-event';
 import type { DebugTarget, LaunchResult, StopReason, TargetEvent } from './target';
-import { violationTitle } from './violation-text';
 
 export interface AdapterOptions {
   readonly target: DebugTarget;
@@ -22,55 +26,44 @@ export interface AdapterOptions {
 
 type Handler = (values: unknown) => Promise<object | undefined>;
 
-/** Features of the protocol that work here; nothing else is announced. */
-export const capabilities: DebugProtocol.Capabilities = {
-  supportsConfigurationDoneRequest: true,
-  supportsFunctionBreakpoints: true,
-  supportsConditionalBreakpoints: true,
-  supportsHitConditionalBreakpoints: true,
-  supportsLogPoints: true,
-  supportsEvaluateForHovers: true,
-  supportsSetVariable: true,
-  supportsSetExpression: true,
-  supportsRestartRequest: true,
-  supportsTerminateRequest: true,
-  supportTerminateDebuggee: true,
-  supportsExceptionInfoRequest: true,
-  supportsExceptionFilterOptions: true,
-  supportsReadMemoryRequest: true,
-  supportsWriteMemoryRequest: true,
-  supportsDisassembleRequest: true,
-  supportsSteppingGranularity: true,
-  supportsInstructionBreakpoints: true,
-  supportsDataBreakpoints: true,
-  supportsBreakpointLocationsRequest: true,
-  supportsGotoTargetsRequest: true,
-  supportsDelayedStackTraceLoading: true,
-  supportsValueFormattingOptions: true,
-};
+/**
+ * Requests after which the guest moves or stops. Clients take the response as "it runs now", so a stop that came before it would be
+ * forgotten: what the target tells meanwhile is held back.
+ */
+const motions: ReadonlySet<string> = new Set([
+  'launch', 'continue', 'pause', 'next', 'stepIn', 'stepOut', 'goto', 'restart', 'configurationDone', 'ringside/nextRingEvent',
+]); // prettier-ignore
 
 export class RingsideDebugAdapter extends DebugSession {
   private readonly target: DebugTarget;
+  private readonly lines = new ClientLines();
   private readonly breakpoints: BreakpointRequests;
+  private readonly dataBreakpoints: DataBreakpointRequests;
   private readonly inspection: InspectionRequests;
   private readonly exceptions: ExceptionRequests;
   private readonly handlers: ReadonlyMap<string, Handler>;
   private launched: LaunchResult | undefined;
-  private configured!: () => void;
-  private readonly configurationDone = new Promise<void>((resolve) => (this.configured = resolve));
+  private configured = false;
   private stopOnEntry = false;
+  /** Motions whose response is not out yet, and what the target told meanwhile. */
+  private moving = 0;
+  private held: TargetEvent[] = [];
+  private restarting = false;
   private gone = false;
+  private toldEnd = false;
 
   constructor(private readonly options: AdapterOptions) {
     super();
     this.target = options.target;
-    this.breakpoints = new BreakpointRequests(this.target);
-    this.inspection = new InspectionRequests(this.target);
+    const newId = counter();
+    this.inspection = new InspectionRequests(this.target, this.lines);
+    this.breakpoints = new BreakpointRequests(this.target, this.lines, newId);
+    this.dataBreakpoints = new DataBreakpointRequests(this.target, this.inspection, newId);
     this.exceptions = new ExceptionRequests(this.target);
     this.handlers = new Map<string, Handler>([
       ['initialize', (values) => this.initialize(values)],
       ['launch', (values) => this.launch(values)],
-      ['configurationDone', () => this.startGuest()],
+      ['configurationDone', () => this.configurationDone()],
       ['restart', (values) => this.restart(values)],
       ['disconnect', () => this.end()],
       ['terminate', () => this.end()],
@@ -87,10 +80,11 @@ export class RingsideDebugAdapter extends DebugSession {
       ['ringside/policy', async () => ({ entries: toPlain(await this.target.policy()) })],
       ['ringside/setPolicy', (values) => this.setPolicy(values)],
       ...this.breakpoints.handlers(),
+      ...this.dataBreakpoints.handlers(),
       ...this.inspection.handlers(),
       ...this.exceptions.handlers(),
     ]);
-    this.target.onEvent((event) => this.onTarget(event));
+    this.target.onEvent((event) => this.hear(event));
   }
 
   protected override dispatchRequest(request: DebugProtocol.Request): void {
@@ -98,73 +92,119 @@ export class RingsideDebugAdapter extends DebugSession {
   }
 
   private async answer(request: DebugProtocol.Request): Promise<void> {
+    const { command } = request;
     const response = new Response(request);
+    const moves = motions.has(command);
+    if (moves) this.moving++;
+    let served = true;
     try {
-      const handler = this.handlers.get(request.command);
-      if (handler === undefined) throw new Error(`Ringside does not know the request "${request.command}".`);
+      const handler = this.handlers.get(command);
+      if (handler === undefined) throw new Error(`Ringside does not know the request "${command}".`);
       const body = await handler(request.arguments);
       if (body !== undefined) (response as DebugProtocol.Response).body = body;
       this.sendResponse(response);
     } catch (error) {
+      served = false;
       // The text is shown as it is: braces are placeholders in the protocol and must not be filled in.
       const format = '{_text}';
       const variables = { _text: error instanceof Error ? error.message : String(error) };
-      this.sendErrorResponse(response, {
-        id: 1,
-        format,
-        variables,
-        showUser: request.command === 'launch' || request.command === 'restart',
-      });
-      return;
+      const showUser = command === 'launch' || command === 'restart';
+      this.sendErrorResponse(response, { id: 1, format, variables, showUser });
     }
-    if (request.command === 'initialize') this.sendEvent(new Event('initialized'));
-    if (request.command === 'disconnect') this.shutdown();
+    if (moves) this.moving--;
+    this.tellHeld();
+    if (served && command === 'launch') await this.afterLaunch();
+    if (command === 'disconnect') this.shutdown();
   }
 
   private async initialize(values: unknown): Promise<object> {
-    this.inspection.client(values);
+    this.lines.adopt(values);
     return { ...capabilities, ...(await this.exceptions.filters()) };
   }
 
   private async launch(values: unknown): Promise<undefined> {
+    if (this.launched !== undefined) throw new Error('The guest is loaded already: restart it instead.');
     const configuration = this.options.parseLaunch(values);
+    const withoutDebugging = readFields(values).flag('noDebug') === true;
+    if (withoutDebugging) await this.withoutDebugging();
     this.launched = await this.target.launch(configuration);
-    this.stopOnEntry = configuration.stopOnEntry;
+    this.stopOnEntry = configuration.stopOnEntry && !withoutDebugging;
+    this.inspection.guest(this.launched);
     this.tell(this.launched);
-    // The guest runs once breakpoints and filters are in place.
-    void this.configurationDone
-      .then(() => this.firstRun())
-      .catch((error: unknown) => this.say('important', String(error)));
     return undefined;
   }
 
-  private startGuest(): Promise<undefined> {
-    this.configured();
-    return Promise.resolve(undefined);
+  /** `initialized` asks for breakpoints and filters. They can only be placed in a guest that is loaded, so it comes this late. */
+  private async afterLaunch(): Promise<void> {
+    try {
+      await this.placeBreakpoints();
+      this.sendEvent(new Event('initialized'));
+      if (this.configured) await this.firstRun();
+    } catch (error) {
+      this.say('important', String(error));
+    }
+  }
+
+  private async placeBreakpoints(): Promise<void> {
+    for (const breakpoint of [...(await this.breakpoints.place()), ...(await this.dataBreakpoints.place())])
+      this.sendEvent(new Event('breakpoint', { reason: 'changed', breakpoint }));
+  }
+
+  private async withoutDebugging(): Promise<void> {
+    this.breakpoints.ignore();
+    this.dataBreakpoints.ignore();
+    await this.exceptions.ignore();
+  }
+
+  /** The guest runs once breakpoints and filters are in place. */
+  private async configurationDone(): Promise<undefined> {
+    const again = this.configured;
+    this.configured = true;
+    if (this.launched !== undefined && !again) await this.firstRun();
+    return undefined;
   }
 
   private async firstRun(): Promise<void> {
-    await this.breakpoints.placeAgain();
-    if (this.stopOnEntry) this.stopped({ kind: 'entry' }, 0);
+    if (this.stopOnEntry) this.hear({ kind: 'stopped', reason: { kind: 'entry' }, hart: 0, step: 0 });
     else await this.target.resume();
   }
 
   private async restart(values: unknown): Promise<undefined> {
+    if (this.launched === undefined) throw new Error('There is nothing to restart: launch first.');
     const raw = readFields(values).value('arguments');
     const configuration = raw === undefined ? undefined : this.options.parseLaunch(raw);
-    if (configuration !== undefined) this.stopOnEntry = configuration.stopOnEntry;
-    this.launched = await this.target.restart(configuration);
+    if (configuration !== undefined)
+      this.stopOnEntry = configuration.stopOnEntry && readFields(raw).flag('noDebug') !== true;
+    this.restarting = true;
+    try {
+      this.launched = await this.target.restart(configuration);
+    } catch (error) {
+      // The old guest is still there, and stands.
+      this.held.push({ kind: 'stopped', reason: { kind: 'pause' }, hart: 0, step: 0 });
+      throw error;
+    } finally {
+      this.restarting = false;
+    }
+    this.inspection.guest(this.launched);
     this.tell(this.launched);
-    this.inspection.forget();
+    await this.placeBreakpoints();
     await this.firstRun();
     return undefined;
   }
 
   private async end(): Promise<undefined> {
-    this.gone = true;
-    await this.target.terminate();
-    this.sendEvent(new Event('terminated'));
+    if (!this.gone) {
+      this.gone = true;
+      // Whether the target can still say goodbye or died before: the session is over.
+      await this.target.terminate().catch((error: unknown) => this.say('console', String(error)));
+    }
+    this.terminated();
     return undefined;
+  }
+
+  private terminated(): void {
+    if (!this.toldEnd) this.sendEvent(new Event('terminated'));
+    this.toldEnd = true;
   }
 
   private async threads(): Promise<object> {
@@ -185,7 +225,7 @@ export class RingsideDebugAdapter extends DebugSession {
   private async step(values: unknown, kind: 'in' | 'over' | 'out'): Promise<undefined> {
     const fields = readFields(values);
     await this.target.step(
-      this.hart(fields.whole('threadId')),
+      this.inspection.hart(fields.value('threadId')),
       kind,
       fields.text('granularity') === 'instruction' ? 'instruction' : 'line',
     );
@@ -196,7 +236,7 @@ export class RingsideDebugAdapter extends DebugSession {
     const fields = readFields(values);
     const path = readFields(fields.value('source')).text('path') ?? '';
     const line = fields.whole('line') ?? 0;
-    const addresses = await this.target.addressesOf(path, line);
+    const addresses = await this.target.addressesOf(path, this.lines.fromClient(line));
     return {
       targets: addresses.map((address, index) => ({
         id: this.inspection.rememberAddress(address),
@@ -210,10 +250,9 @@ export class RingsideDebugAdapter extends DebugSession {
   private async goTo(values: unknown): Promise<undefined> {
     const fields = readFields(values);
     const address = this.inspection.address(fields.whole('targetId') ?? 0);
-    const hart = this.hart(fields.whole('threadId'));
+    const hart = this.inspection.hart(fields.value('threadId'));
     await this.target.setPc(hart, address);
-    this.inspection.forget();
-    this.sendEvent(new Event('stopped', { reason: 'goto', threadId: hart + 1, allThreadsStopped: true }));
+    this.hear({ kind: 'stopped', reason: { kind: 'goto' }, hart, step: 0 });
     return undefined;
   }
 
@@ -227,14 +266,20 @@ export class RingsideDebugAdapter extends DebugSession {
     return undefined;
   }
 
-  private hart(thread: number | undefined): number {
-    const harts = this.launched?.harts ?? 1;
-    if (thread === undefined || thread < 1 || thread > harts)
-      throw new Error(`There is no thread ${thread ?? '(none given)'}: the guest has ${harts} harts.`);
-    return thread - 1;
+  private hear(event: TargetEvent): void {
+    if (this.restarting && (event.kind === 'stopped' || event.kind === 'continued')) return;
+    if (this.moving > 0) this.held.push(event);
+    else this.tellEvent(event);
   }
 
-  private onTarget(event: TargetEvent): void {
+  private tellHeld(): void {
+    if (this.moving > 0) return;
+    const held = this.held;
+    this.held = [];
+    for (const event of held) this.tellEvent(event);
+  }
+
+  private tellEvent(event: TargetEvent): void {
     if (this.gone && event.kind !== 'crashed') return;
     switch (event.kind) {
       case 'launched':
@@ -266,17 +311,16 @@ export class RingsideDebugAdapter extends DebugSession {
             : `The guest ended (${event.outcome}).`,
         );
         this.sendEvent(new Event('exited', { exitCode: event.code }));
-        this.sendEvent(new Event('terminated'));
+        this.terminated();
         return;
       case 'crashed':
         this.say('important', event.text);
-        this.sendEvent(new Event('terminated'));
+        this.terminated();
         return;
     }
   }
 
   private stopped(reason: StopReason, hart: number): void {
-    this.inspection.forget();
     this.inspection.stoppedAt(reason, hart);
     this.exceptions.note(reason, hart);
     this.sendEvent(new Event('stopped', { threadId: hart + 1, allThreadsStopped: true, ...stopBody(reason) }));
@@ -300,32 +344,13 @@ export class RingsideDebugAdapter extends DebugSession {
   }
 }
 
-function stopBody(reason: StopReason): Omit<DebugProtocol.StoppedEvent['body'], 'threadId'> {
-  switch (reason.kind) {
-    case 'entry':
-    case 'pause':
-    case 'step':
-      return { reason: reason.kind };
-    case 'breakpoint':
-      return { reason: 'breakpoint', hitBreakpointIds: [...reason.ids] };
-    case 'data-breakpoint':
-      return { reason: 'data breakpoint', description: 'Paused on data breakpoint', text: reason.description };
-    case 'violation':
-      return {
-        reason: 'exception',
-        description: `Paused on violation: ${reason.violation.title}`,
-        text: violationTitle(reason.violation),
-      };
-    case 'ring-event':
-      return { reason: 'step', description: `Ring event: ${reason.description}`, text: reason.description };
-    case 'trap':
-      return { reason: 'exception', description: 'Paused: the guest is lost', text: reason.description };
-    case 'stuck':
-      return { reason: 'pause', description: 'Paused: the guest sleeps for ever', text: reason.description };
-  }
+/** Numbers of breakpoints, over all kinds: clients tell them apart by these. */
+function counter(): () => number {
+  let next = 1;
+  return () => next++;
 }
 
 /** Console bytes as text, one character each; terminals get the bytes themselves. */
 function latin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
 }

@@ -1,9 +1,10 @@
-// Breakpoint requests: source, function, instruction, data. The client's lists are kept so that they can be placed once a guest is loaded.
+// Source, function and instruction breakpoints. The client's lists are kept, so that they are placed in a guest that is loaded later or
+// anew: after a rebuild the same line has another address.
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { ClientLines } from './client-lines';
 import { memoryReference, parseReference, readFields } from './protocol-values';
 import type {
   BreakpointBinding,
-  DataBreakpoint,
   DebugTarget,
   FunctionBreakpoint,
   InstructionBreakpoint,
@@ -11,143 +12,112 @@ import type {
 } from './target';
 
 type Handler = (values: unknown) => Promise<object | undefined>;
+type Answers = { readonly breakpoints: readonly DebugProtocol.Breakpoint[] };
+/** Places one of the client's lists and says where its entries came to stand. */
+type Place = () => Promise<readonly DebugProtocol.Breakpoint[]>;
 
 export class BreakpointRequests {
-  private nextId = 1;
+  private readonly lists = new Map<string, Place>();
+  private loaded = false;
+  private ignored = false;
 
-  constructor(private readonly target: DebugTarget) {}
+  constructor(
+    private readonly target: DebugTarget,
+    private readonly lines: ClientLines,
+    private readonly newId: () => number,
+  ) {}
 
   handlers(): readonly (readonly [string, Handler])[] {
     return [
       ['setBreakpoints', (values) => this.setSource(values)],
       ['setFunctionBreakpoints', (values) => this.setFunction(values)],
       ['setInstructionBreakpoints', (values) => this.setInstruction(values)],
-      ['dataBreakpointInfo', (values) => this.dataInfo(values)],
-      ['setDataBreakpoints', (values) => this.setData(values)],
       ['breakpointLocations', (values) => this.locations(values)],
     ];
   }
 
-  /** The guest was loaded anew; the session keeps breakpoints, so nothing has to be sent. */
-  placeAgain(): Promise<void> {
-    return Promise.resolve();
+  /** A guest was loaded. Returns where all breakpoints stand now. */
+  async place(): Promise<readonly DebugProtocol.Breakpoint[]> {
+    this.loaded = true;
+    const placed: DebugProtocol.Breakpoint[] = [];
+    for (const list of this.lists.values()) placed.push(...(await list()));
+    return placed;
+  }
+  /** The guest runs without debugging: nothing is placed. */
+  ignore(): void {
+    this.ignored = true;
   }
 
-  private async setSource(values: unknown): Promise<object> {
+  private async keep(key: string, place: Place, ids: readonly number[]): Promise<Answers> {
+    if (this.ignored) return { breakpoints: ids.map((id) => unplaced(id, 'The guest runs without debugging.')) };
+    this.lists.set(key, place);
+    return {
+      breakpoints: this.loaded ? await place() : ids.map((id) => unplaced(id, 'The guest is not loaded yet.')),
+    };
+  }
+
+  private setSource(values: unknown): Promise<Answers> {
     const fields = readFields(values);
     const path = readFields(fields.value('source')).text('path');
     if (path === undefined) throw new Error('setBreakpoints: the source has no path.');
     const wanted = fields.list('breakpoints').map((entry): SourceBreakpoint => {
       const one = readFields(entry);
-      const [condition, hitCondition, logMessage] = [
-        one.text('condition'),
-        one.text('hitCondition'),
-        one.text('logMessage'),
-      ];
+      const logMessage = one.text('logMessage');
       return {
-        id: this.nextId++,
-        line: one.whole('line') ?? 0,
-        ...(condition !== undefined && { condition }),
-        ...(hitCondition !== undefined && { hitCondition }),
+        id: this.newId(),
+        line: this.lines.fromClient(one.whole('line') ?? 0),
+        ...conditions(one.text('condition'), one.text('hitCondition')),
         ...(logMessage !== undefined && logMessage !== '' && { logMessage }),
       };
     });
-    const bindings = await this.target.setSourceBreakpoints(path, wanted);
-    return { breakpoints: bindings.map((binding, index) => this.answer(binding, wanted[index]?.line)) };
+    const place = async (): Promise<DebugProtocol.Breakpoint[]> => {
+      const bindings = await this.target.setSourceBreakpoints(path, wanted);
+      return bindings.map((binding, index) => this.answer(binding, wanted[index]?.line));
+    };
+    return this.keep(`source ${path}`, place, idsOf(wanted));
   }
 
-  private async setFunction(values: unknown): Promise<object> {
+  private setFunction(values: unknown): Promise<Answers> {
     const wanted = readFields(values)
       .list('breakpoints')
       .map((entry): FunctionBreakpoint => {
         const one = readFields(entry);
         return {
-          id: this.nextId++,
+          id: this.newId(),
           name: one.text('name') ?? '',
           ...conditions(one.text('condition'), one.text('hitCondition')),
         };
       });
-    const bindings = await this.target.setFunctionBreakpoints(wanted);
-    return { breakpoints: bindings.map((binding) => this.answer(binding)) };
+    const place = async (): Promise<DebugProtocol.Breakpoint[]> =>
+      (await this.target.setFunctionBreakpoints(wanted)).map((binding) => this.answer(binding));
+    return this.keep('functions', place, idsOf(wanted));
   }
 
-  private async setInstruction(values: unknown): Promise<object> {
+  private setInstruction(values: unknown): Promise<Answers> {
     const wanted = readFields(values)
       .list('breakpoints')
       .map((entry): InstructionBreakpoint => {
         const one = readFields(entry);
         const { address } = parseReference(one.text('instructionReference'));
         return {
-          id: this.nextId++,
-          address: address + BigInt(one.whole('offset') ?? 0),
+          id: this.newId(),
+          address: BigInt.asUintN(64, address + BigInt(one.whole('offset') ?? 0)),
           ...conditions(one.text('condition'), one.text('hitCondition')),
         };
       });
-    const bindings = await this.target.setInstructionBreakpoints(wanted);
-    return { breakpoints: bindings.map((binding) => this.answer(binding)) };
-  }
-
-  /** A data breakpoint is named by its address and length, so that it survives a restart. */
-  private async dataInfo(values: unknown): Promise<object> {
-    const fields = readFields(values);
-    const name = fields.text('name') ?? '';
-    const accessTypes: DebugProtocol.DataBreakpointAccessType[] = ['read', 'write', 'readWrite'];
-    const refuse = (description: string): object => ({ dataId: null, description });
-    if (fields.flag('asAddress') === true) {
-      const { address } = parseReference(name);
-      return {
-        dataId: `${memoryReference(address)}/${fields.whole('bytes') ?? 8}`,
-        description: `${fields.whole('bytes') ?? 8} bytes at ${memoryReference(address)}`,
-        accessTypes,
-        canPersist: true,
-      };
-    }
-    const frame = fields.whole('frameId') ?? 0;
-    try {
-      const [address, size] = await Promise.all([
-        this.target.evaluate(frame >> 16, frame & 0xffff, `&(${name})`),
-        this.target.evaluate(frame >> 16, frame & 0xffff, `sizeof(${name})`),
-      ]);
-      const at = /0x[0-9a-f]+/i.exec(address.value)?.[0];
-      const length = Number(/\d+/.exec(size.value)?.[0] ?? 8);
-      if (at === undefined) return refuse(`${name} has no address`);
-      return {
-        dataId: `${at}/${length}`,
-        description: `${name} (${length} bytes at ${at})`,
-        accessTypes,
-        canPersist: true,
-      };
-    } catch (error) {
-      return refuse(error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  private async setData(values: unknown): Promise<object> {
-    const wanted = readFields(values)
-      .list('breakpoints')
-      .map((entry): DataBreakpoint => {
-        const one = readFields(entry);
-        const id = one.text('dataId') ?? '';
-        const match = /^(0x[0-9a-f]{1,16})\/(\d{1,4})$/i.exec(id);
-        if (match?.[1] === undefined) throw new Error(`"${id}" is not a data breakpoint of Ringside.`);
-        const kind = one.text('accessType');
-        return {
-          id,
-          address: BigInt(match[1]),
-          lengthBytes: Math.max(1, Number(match[2])),
-          access: kind === 'read' || kind === 'readWrite' ? kind : 'write',
-        };
-      });
-    const bindings = await this.target.setDataBreakpoints(wanted);
-    return { breakpoints: bindings.map((binding) => this.answer(binding)) };
+    const place = async (): Promise<DebugProtocol.Breakpoint[]> =>
+      (await this.target.setInstructionBreakpoints(wanted)).map((binding) => this.answer(binding));
+    return this.keep('instructions', place, idsOf(wanted));
   }
 
   private async locations(values: unknown): Promise<object> {
     const fields = readFields(values);
     const path = readFields(fields.value('source')).text('path') ?? '';
     const first = fields.whole('line') ?? 1;
-    const lines = await this.target.breakpointLines(path, first, fields.whole('endLine') ?? first);
-    return { breakpoints: lines.map((line) => ({ line })) };
+    const last = fields.whole('endLine') ?? first;
+    if (!this.loaded) return { breakpoints: [] };
+    const lines = await this.target.breakpointLines(path, this.lines.fromClient(first), this.lines.fromClient(last));
+    return { breakpoints: lines.map((line) => ({ line: this.lines.toClient(line) })) };
   }
 
   private answer(binding: BreakpointBinding, line?: number): DebugProtocol.Breakpoint {
@@ -157,10 +127,18 @@ export class BreakpointRequests {
       id: binding.id,
       verified: binding.verified,
       ...(binding.message !== undefined && { message: binding.message }),
-      ...(shown !== undefined && { line: shown }),
+      ...(shown !== undefined && { line: this.lines.toClient(shown) }),
       ...(first !== undefined && { instructionReference: memoryReference(first) }),
     };
   }
+}
+
+export function unplaced(id: number, message: string): DebugProtocol.Breakpoint {
+  return { id, verified: false, message };
+}
+
+function idsOf(list: readonly { readonly id: number }[]): readonly number[] {
+  return list.map(({ id }) => id);
 }
 
 function conditions(

@@ -21,6 +21,14 @@ export interface CustomRequests {
     arguments: { readonly origin: PolicyOrigin; readonly entries: readonly PolicyEntry[] };
     body: undefined;
   };
+  /** Stops when the guest stores to these bytes. `address` is guest-physical. */
+  'ringside/breakWhenChanges': {
+    arguments: { readonly address: string; readonly bytes: number };
+    body: { readonly dataId: string };
+  };
+  /** What `ringside/breakWhenChanges` set; the client's own data breakpoints are not among them. */
+  'ringside/dataBreakpoints': { arguments: Record<string, never>; body: { readonly dataIds: readonly string[] } };
+  'ringside/removeDataBreakpoint': { arguments: { readonly dataId: string }; body: undefined };
 }
 export type CustomRequest = keyof CustomRequests;
 

@@ -7,12 +7,10 @@ import { violationText, violationTitle } from './violation-text';
 
 type Handler = (values: unknown) => Promise<object | undefined>;
 
-/** Families that do not stop by default: they hold no MUST rule, or are not the driver's fault. */
-const offByDefault: readonly string[] = [];
-
 export class ExceptionRequests {
   private last: { reason: StopReason; hart: number } | undefined;
   private known: readonly string[] = [];
+  private ignored = false;
 
   constructor(private readonly target: DebugTarget) {}
 
@@ -35,12 +33,22 @@ export class ExceptionRequests {
         filter: family.id,
         label: `virtio: ${family.title}`,
         description: family.description,
-        default: !offByDefault.includes(family.id),
+        default: true,
         supportsCondition: true,
         conditionDescription:
           'Stop only when true: rule == "…", device == "vda", queue == 0, function =~ "^blk", count < 3',
       })),
     };
+  }
+
+  /** The guest runs without debugging: every rule reports, none stops. */
+  async ignore(): Promise<void> {
+    this.ignored = true;
+    const families = await this.target.ruleFamilies();
+    await this.target.setPolicy(
+      'filter',
+      families.map(({ id }) => ({ pattern: id, action: 'report' })),
+    );
   }
 
   /** A family that is switched off still reports; only its rules' stops end. */
@@ -64,7 +72,7 @@ export class ExceptionRequests {
         ? []
         : [{ pattern: family, action: 'break', condition }];
     });
-    await this.target.setPolicy('filter', entries);
+    if (!this.ignored) await this.target.setPolicy('filter', entries);
     return {
       breakpoints: problems.map((message) => ({
         verified: message === undefined,

@@ -1,8 +1,9 @@
 // Stack, scopes, variables, evaluation, memory and disassembly requests.
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { fileName } from './violation-text';
+import type { ClientLines } from './client-lines';
 import { hexText, memoryReference, parseReference, parseValue, readFields } from './protocol-values';
-import type { DebugTarget, RegisterGroup, StackFrame, StopReason, Variable } from './target';
+import type { DebugTarget, LaunchResult, RegisterGroup, StackFrame, StopReason, Variable } from './target';
+import { fileName } from './violation-text';
 
 type Handler = (values: unknown) => Promise<object | undefined>;
 
@@ -16,18 +17,31 @@ type Container =
       readonly frame: number;
     };
 
+interface Place {
+  readonly hart: number;
+  readonly frame: number;
+}
+
 const longestStack = 1000;
+const mostFrames = 1 << 16;
+/** Children that are sent at once; a client that wants more of an array asks for ranges. */
+const mostVariables = 10_000;
 const largestMemoryRead = 1 << 20;
 const largestDisassembly = 4096;
 
 export class InspectionRequests {
   private containers: Container[] = [];
   private addresses: bigint[] = [];
-  private linesStartAt1 = true;
+  private harts = 0;
+  /** Whose eyes memory and code are read with: the hart that stopped last. */
+  private reader = 0;
   /** Frames of the stopped hart that only carry an access: editors pass over them when they choose what to show. */
   private carriers: { readonly hart: number; readonly frames: number } | undefined;
 
-  constructor(private readonly target: DebugTarget) {}
+  constructor(
+    private readonly target: DebugTarget,
+    private readonly lines: ClientLines,
+  ) {}
 
   handlers(): readonly (readonly [string, Handler])[] {
     return [
@@ -43,8 +57,11 @@ export class InspectionRequests {
     ];
   }
 
-  client(values: unknown): void {
-    this.linesStartAt1 = readFields(values).flag('linesStartAt1') ?? true;
+  /** A guest was loaded: references of an earlier one mean nothing. */
+  guest({ harts }: LaunchResult): void {
+    this.harts = harts;
+    this.reader = 0;
+    this.forget();
   }
   /** The guest moved: references of the last stop mean nothing any more. */
   forget(): void {
@@ -54,7 +71,35 @@ export class InspectionRequests {
   }
   /** The stop that stacks are shown for. */
   stoppedAt(reason: StopReason, hart: number): void {
+    this.forget();
+    this.reader = hart;
     this.carriers = reason.kind === 'violation' ? { hart, frames: reason.violation.blamedFrame } : undefined;
+  }
+  /** Threads of the protocol are harts, counted from 1. */
+  hart(thread: unknown): number {
+    if (typeof thread === 'number' && Number.isInteger(thread) && thread >= 1 && thread <= this.harts)
+      return thread - 1;
+    throw new Error(
+      `There is no thread ${JSON.stringify(thread ?? 'none given')}: the guest has ${this.harts} harts.`,
+    );
+  }
+  /** The expression that a name in the variables view, or as typed, stands for. */
+  async named(
+    name: string,
+    reference: number | undefined,
+    frameId: number | undefined,
+  ): Promise<Place & { readonly expression: string }> {
+    if (reference === undefined || reference === 0) return { ...this.place(frameId), expression: name };
+    const container = this.containers[reference - 1];
+    if (container === undefined) throw new Error('These variables are gone: the guest has moved on.');
+    if (container.kind === 'registers') throw new Error(`${name} is a register: it has no address.`);
+    // An element is asked for alone: its array may be huge.
+    const index = /^\[(\d{1,9})\]$/.exec(name)?.[1];
+    const [start, count] = index === undefined ? [0, mostVariables] : [Number(index), 1];
+    const list = await this.target.variables(container.children, start, count);
+    const variable = list.find((one) => one.name === name);
+    if (variable?.expression === undefined) throw new Error(`${name} has no place that can be named.`);
+    return { hart: container.hart, frame: container.frame, expression: variable.expression };
   }
   rememberAddress(address: bigint): number {
     return this.addresses.push(address);
@@ -67,9 +112,9 @@ export class InspectionRequests {
 
   private async stackTrace(values: unknown): Promise<object> {
     const fields = readFields(values);
-    const hart = (fields.whole('threadId') ?? 1) - 1;
-    const start = fields.whole('startFrame') ?? 0;
-    const wanted = fields.whole('levels') ?? 0;
+    const hart = this.hart(fields.value('threadId'));
+    const start = Math.max(0, fields.whole('startFrame') ?? 0);
+    const wanted = Math.max(0, fields.whole('levels') ?? 0);
     const frames = await this.target.backtrace(hart, longestStack);
     const shown = frames.slice(start, wanted > 0 ? start + wanted : undefined);
     return {
@@ -82,10 +127,10 @@ export class InspectionRequests {
     const { source } = frame;
     const carries = this.carriers?.hart === hart && index < this.carriers.frames;
     return {
-      id: (hart << 16) | index,
+      id: hart * mostFrames + index,
       name: frame.inlined ? `${frame.name} (inlined)` : frame.name,
-      line: source === undefined ? 0 : source.line - (this.linesStartAt1 ? 0 : 1),
-      column: source?.column ?? 0,
+      line: source === undefined ? 0 : this.lines.toClient(source.line),
+      column: source === undefined ? 0 : this.lines.columnToClient(source.column ?? 1),
       instructionPointerReference: memoryReference(frame.pc),
       ...(source === undefined
         ? { presentationHint: 'subtle' as const }
@@ -100,7 +145,9 @@ export class InspectionRequests {
   }
 
   private async scopes(values: unknown): Promise<object> {
-    const { hart, frame } = this.place(readFields(values).whole('frameId'));
+    const id = readFields(values).whole('frameId');
+    if (id === undefined) throw new Error('scopes: expected the frameId of a stack frame.');
+    const { hart, frame } = this.place(id);
     const [scopes, groups] = await Promise.all([this.target.scopes(hart, frame), this.target.registers(hart, frame)]);
     const variables = scopes.map((scope) => ({
       name: scope.name,
@@ -126,8 +173,12 @@ export class InspectionRequests {
     const container = this.containers[(fields.whole('variablesReference') ?? 0) - 1];
     if (container === undefined) throw new Error('These variables are gone: the guest has moved on.');
     if (container.kind === 'variables') {
-      const list = await this.target.variables(container.children, fields.whole('start'), fields.whole('count'));
-      return { variables: list.map((variable) => this.variable(variable, container.hart, container.frame)) };
+      const start = Math.max(0, fields.whole('start') ?? 0);
+      const asked = fields.whole('count') ?? 0;
+      const count = asked <= 0 ? mostVariables : Math.min(asked, mostVariables);
+      const list = await this.target.variables(container.children, start, count);
+      const hex = wantsHex(fields.value('format'));
+      return { variables: list.map((variable) => this.variable(variable, container, hex)) };
     }
     const group = (await this.target.registers(container.hart, container.frame)).find(
       (one) => one.name === container.group,
@@ -147,10 +198,10 @@ export class InspectionRequests {
     };
   }
 
-  private variable(variable: Variable, hart: number, frame: number): DebugProtocol.Variable {
+  private variable(variable: Variable, { hart, frame }: Place, hex: boolean): DebugProtocol.Variable {
     return {
       name: variable.name,
-      value: variable.value,
+      value: hex ? asHex(variable.value) : variable.value,
       variablesReference:
         variable.children === 0 ? 0 : this.container({ kind: 'variables', children: variable.children, hart, frame }),
       ...(variable.type !== undefined && { type: variable.type }),
@@ -172,31 +223,30 @@ export class InspectionRequests {
       await this.target.writeRegister(container.hart, name, value);
       return { value: hexText(value) };
     }
-    const variable = (await this.target.variables(container.children)).find((one) => one.name === name);
-    if (variable?.expression === undefined)
-      throw new Error(`${name} cannot be changed: it has no place that can be named.`);
-    const changed = await this.target.assign(container.hart, container.frame, variable.expression, text);
-    return this.result(changed, container.hart, container.frame, 'value');
+    const { expression } = await this.named(name, fields.whole('variablesReference'), undefined);
+    const changed = await this.target.assign(container.hart, container.frame, expression, text);
+    return this.result(changed, container, 'value', fields.value('format'));
   }
 
   private async evaluate(values: unknown): Promise<object> {
     const fields = readFields(values);
-    const { hart, frame } = this.place(fields.whole('frameId') ?? 0);
+    const place = this.place(fields.whole('frameId'));
     const expression = (fields.text('expression') ?? '').trim();
     if (expression === '') throw new Error('There is nothing to evaluate.');
-    const variable = await this.target.evaluate(hart, frame, expression);
-    return this.result(variable, hart, frame, 'result');
+    const variable = await this.target.evaluate(place.hart, place.frame, expression);
+    return this.result(variable, place, 'result', fields.value('format'));
   }
 
   private async setExpression(values: unknown): Promise<object> {
     const fields = readFields(values);
-    const { hart, frame } = this.place(fields.whole('frameId') ?? 0);
-    const changed = await this.target.assign(hart, frame, fields.text('expression') ?? '', fields.text('value') ?? '');
-    return this.result(changed, hart, frame, 'value');
+    const place = this.place(fields.whole('frameId'));
+    const [expression, value] = [fields.text('expression') ?? '', fields.text('value') ?? ''];
+    const changed = await this.target.assign(place.hart, place.frame, expression, value);
+    return this.result(changed, place, 'value', fields.value('format'));
   }
 
-  private result(variable: Variable, hart: number, frame: number, key: 'result' | 'value'): object {
-    const shown = this.variable(variable, hart, frame);
+  private result(variable: Variable, place: Place, key: 'result' | 'value', format: unknown): object {
+    const shown = this.variable(variable, place, wantsHex(format));
     return {
       [key]: shown.value,
       variablesReference: shown.variablesReference,
@@ -211,7 +261,7 @@ export class InspectionRequests {
     const { address, space } = parseReference(fields.text('memoryReference'));
     const at = BigInt.asUintN(64, address + BigInt(fields.whole('offset') ?? 0));
     const count = Math.min(Math.max(0, fields.whole('count') ?? 0), largestMemoryRead);
-    const bytes = await this.target.readMemory(at, count, space, 0);
+    const bytes = await this.target.readMemory(at, count, space, this.reader);
     return {
       address: memoryReference(at),
       unreadableBytes: count - bytes.length,
@@ -224,7 +274,7 @@ export class InspectionRequests {
     const { address, space } = parseReference(fields.text('memoryReference'));
     const at = BigInt.asUintN(64, address + BigInt(fields.whole('offset') ?? 0));
     const bytes = new Uint8Array(Buffer.from(fields.text('data') ?? '', 'base64'));
-    const written = await this.target.writeMemory(at, bytes, space, 0);
+    const written = await this.target.writeMemory(at, bytes, space, this.reader);
     if (written < bytes.length && fields.flag('allowPartial') !== true) {
       throw new Error(
         `Only ${written} of ${bytes.length} bytes at ${memoryReference(at)} can be written: the rest is not RAM.`,
@@ -239,7 +289,7 @@ export class InspectionRequests {
     const at = BigInt.asUintN(64, address + BigInt(fields.whole('offset') ?? 0));
     const count = Math.min(Math.max(0, fields.whole('instructionCount') ?? 0), largestDisassembly);
     const before = Math.max(-largestDisassembly, Math.min(largestDisassembly, fields.whole('instructionOffset') ?? 0));
-    const rows = await this.target.disassemble(at, before, count, 0);
+    const rows = await this.target.disassemble(at, before, count, this.reader);
     let lastFile: string | undefined;
     return {
       instructions: rows.map((row): DebugProtocol.DisassembledInstruction => {
@@ -254,7 +304,7 @@ export class InspectionRequests {
           instructionBytes: Array.from(row.bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' '),
           instruction: row.text,
           ...(row.symbol !== undefined && { symbol: row.symbol }),
-          ...(source !== undefined && { line: source.line, ...location }),
+          ...(source !== undefined && { line: this.lines.toClient(source.line), ...location }),
           ...(row.bytes.length === 0 && { presentationHint: 'invalid' as const }),
         };
       }),
@@ -264,8 +314,22 @@ export class InspectionRequests {
   private container(container: Container): number {
     return this.containers.push(container);
   }
-  private place(id: number | undefined): { hart: number; frame: number } {
-    if (id === undefined || id < 0) throw new Error('There is no such stack frame.');
-    return { hart: id >> 16, frame: id & 0xffff };
+  /** Without a frame: the innermost one of the hart that stopped last. */
+  private place(id: number | undefined): Place {
+    if (id === undefined) return { hart: this.reader, frame: 0 };
+    const hart = Math.floor(id / mostFrames);
+    if (id < 0 || hart >= this.harts) throw new Error(`There is no stack frame with the id ${id}.`);
+    return { hart, frame: id % mostFrames };
   }
+}
+
+function wantsHex(format: unknown): boolean {
+  return readFields(format).flag('hex') === true;
+}
+
+/** A whole number, and nothing else, in hexadecimal. */
+function asHex(text: string): string {
+  if (!/^-?\d+$/.test(text)) return text;
+  const value = BigInt(text);
+  return value < 0n ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
 }

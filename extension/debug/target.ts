@@ -68,6 +68,8 @@ export type StopReason =
   | { readonly kind: 'entry' }
   | { readonly kind: 'pause' }
   | { readonly kind: 'step' }
+  /** The debugger moved the pc. */
+  | { readonly kind: 'goto' }
   | { readonly kind: 'breakpoint'; readonly ids: readonly number[] }
   | { readonly kind: 'data-breakpoint'; readonly id: string; readonly description: string }
   | { readonly kind: 'violation'; readonly violation: ViolationReport }
@@ -159,6 +161,8 @@ export interface BreakpointBinding {
 export interface DataBreakpoint {
   readonly id: string;
   readonly address: bigint;
+  /** `virtual` as hart 0 translates it when it is placed. */
+  readonly space: 'virtual' | 'physical';
   readonly lengthBytes: number;
   readonly access: 'read' | 'write' | 'readWrite';
 }

@@ -72,6 +72,10 @@ export class Session implements target.DebugTarget {
   get isRunning(): boolean {
     return this.running;
   }
+  /** The guest has ended by itself; its machine stays inspectable. */
+  get hasEnded(): boolean {
+    return this.finished;
+  }
 
   onEvent(listener: (event: target.TargetEvent) => void): void {
     this.listeners.push(listener);
@@ -79,12 +83,14 @@ export class Session implements target.DebugTarget {
 
   async launch(configuration: LaunchConfiguration): Promise<target.LaunchResult> {
     await this.halt();
-    this.loaded?.files.close();
+    // The old guest stays until the new one is known to load.
+    const policy = launchPolicy(configuration);
     const files = loadMachine(configuration);
+    this.loaded?.files.close();
     const sources = new SourcePaths(sourceFolders(configuration));
     const symbols = new GuestSymbols(files.symbols, (file) => sources.find(file));
     const accessors = new Accessors(configuration.accessors, (low, high) => this.code(low, high));
-    this.rules.replace('launch', launchPolicy(configuration));
+    this.rules.replace('launch', policy);
     this.loaded = { configuration, files, symbols, accessors, machine: this.build(files.machine) };
     this.begin();
     const { machine } = this.loaded;
@@ -482,7 +488,7 @@ export class Session implements target.DebugTarget {
 
   private placeDataBreakpoints(): readonly target.BreakpointBinding[] {
     const { machine } = this.require();
-    const places = this.dataBreakpoints.map((one) => ({ one, physical: machine.cpu.translate(0, one.address) ?? -1 }));
+    const places = this.dataBreakpoints.map((one) => ({ one, physical: this.physicalOf(one) ?? -1 }));
     const usable = places.filter(({ one, physical }) => machine.memory.contains(physical, one.lengthBytes));
     machine.setWatchpoints(
       usable.map(({ one, physical }) => ({
@@ -502,8 +508,11 @@ export class Session implements target.DebugTarget {
       };
     });
   }
+  private physicalOf({ address, space }: target.DataBreakpoint): number | undefined {
+    return space === 'physical' ? Number(address) : this.require().machine.cpu.translate(0, address);
+  }
   private covers(one: target.DataBreakpoint, physicalAddress: number, size: number): boolean {
-    const physical = this.require().machine.cpu.translate(0, one.address);
+    const physical = this.physicalOf(one);
     return physical !== undefined && physical < physicalAddress + size && physicalAddress < physical + one.lengthBytes;
   }
 

@@ -39,7 +39,7 @@ export class Client {
       type: 'request',
       command,
       ...(values !== undefined && { arguments: values }),
-    } as DebugProtocol.Request);
+    });
     return within(response, `a response to ${command}`);
   }
 
@@ -89,18 +89,11 @@ export class Client {
     return event.event;
   }
 
-  /** initialize, launch, the given configuration requests, configurationDone. */
+  /** initialize, launch, the given configuration requests once the adapter asks for them, configurationDone. */
   async start(configuration: object, configure: () => Promise<unknown> = () => Promise.resolve()): Promise<void> {
     await this.request('initialize', { adapterID: 'virtio', linesStartAt1: true });
+    await this.request('launch', { type: 'virtio', request: 'launch', name: 'test', clock: 'warp', ...configuration });
     await this.event('initialized');
-    const launched = this.request('launch', {
-      type: 'virtio',
-      request: 'launch',
-      name: 'test',
-      clock: 'warp',
-      ...configuration,
-    });
-    await launched;
     await configure();
     await this.request('configurationDone');
   }
