@@ -1,5 +1,5 @@
 // The differential test of the processor against QEMU, as a program and as a function for the short test:
-// npx tsx test/guest/differential/campaign.ts --count 100000 --seed 1 [--only INDEX] [--differences 5]
+// npx tsx test/guest/differential/campaign.ts --count 100000 --seed 1 [--only INDEX] [--differences 5] [--compiled]
 import { parseArgs } from 'node:util';
 import { compareStates, describeDifference, type Difference } from './compare';
 import { generateSequence, type Sequence } from './generate';
@@ -15,6 +15,8 @@ export interface CampaignOptions {
   /** Index of the first sequence. */
   readonly first?: number;
   readonly report?: (line: string) => void;
+  /** Compares compiled code with QEMU and with the interpreter. */
+  readonly compiled?: boolean;
   /** Stops after so many differences. */
   readonly greatestDifferences?: number;
 }
@@ -32,8 +34,8 @@ const batchSize = Math.min(5000, greatestBatch);
 export function runCampaign(options: CampaignOptions): CampaignResult {
   const { count, seed, first = 0, report = () => undefined, greatestDifferences = 5 } = options;
   const harness = assembleHarness();
-  const filter = new OurMachine(harness, true);
-  const plain = new OurMachine(harness, false);
+  const filter = new OurMachine(harness, 'watched');
+  const plain = new OurMachine(harness, options.compiled === true ? 'compiled' : 'plain');
   let [traps, replaced] = [0, 0];
   const differences: Difference[] = [];
   let done = 0;
@@ -121,22 +123,25 @@ if (require.main === module) {
       seed: { type: 'string', default: '1' },
       only: { type: 'string' },
       differences: { type: 'string', default: '5' },
+      compiled: { type: 'boolean', default: false },
       markdown: { type: 'boolean', default: false },
     },
   });
   if (values.markdown) process.stdout.write(permittedMarkdown());
-  else run(Number(values.seed), Number(values.count), values.only, Number(values.differences));
+  else {
+    run({
+      seed: Number(values.seed),
+      count: values.only === undefined ? Number(values.count) : 1,
+      first: values.only === undefined ? 0 : Number(values.only),
+      greatestDifferences: Number(values.differences),
+      compiled: values.compiled,
+    });
+  }
 }
 
-function run(seed: number, count: number, only: string | undefined, greatestDifferences: number): void {
-  console.log(`seed ${seed}; ${qemuVersion()}`);
+function run(options: CampaignOptions): void {
+  console.log(`seed ${options.seed}; ${qemuVersion()}`);
   for (const { what, why } of permittedDifferences) console.log(`permitted: ${what}. ${why}`);
-  const result = runCampaign({
-    seed,
-    count: only === undefined ? count : 1,
-    first: only === undefined ? 0 : Number(only),
-    greatestDifferences,
-    report: (line) => console.log(line),
-  });
+  const result = runCampaign({ ...options, report: (line) => console.log(line) });
   process.exitCode = result.differences.length === 0 ? 0 : 1;
 }

@@ -13,6 +13,8 @@ const stepsPerSequence = 60_000;
 /** How a run ended: with the last sequence, or at one that is not fit for the test. */
 export type Exit = { readonly done: true } | { readonly done: false; readonly index: number; readonly reason: string };
 
+export type MachineKind = 'watched' | 'plain' | 'compiled';
+
 class Environment implements CpuEnvironment {
   cpu: Cpu | undefined;
   finished = false;
@@ -74,11 +76,12 @@ export class OurMachine {
   private readonly environment = new Environment();
   private readonly cpu: Cpu;
 
-  constructor(harness: Uint8Array, watched: boolean) {
-    this.cpu = createCpu({ harts: 1, ramBase, ramBytes }, this.environment);
+  constructor(harness: Uint8Array, kind: MachineKind) {
+    const compiler = kind === 'compiled' ? ({ compiler: 'on', compileThreshold: 1 } as const) : {};
+    this.cpu = createCpu({ harts: 1, ramBase, ramBytes, ...compiler }, this.environment);
     this.environment.cpu = this.cpu;
     placeHarness(this.cpu.ram, harness);
-    if (!watched) return;
+    if (kind !== 'watched') return;
     for (let page = 0; page < ramBytes / 4096; page++) {
       if (!isHarnessData(ramBase + page * 4096)) this.cpu.watch(page, pageFlag.watchLoad | pageFlag.watchStore);
     }
