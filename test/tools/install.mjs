@@ -16,6 +16,14 @@ export const packages = {
     'device-tree-compiler': '/usr/bin/dtc',
     gcc: '/usr/bin/gcc',
   },
+  linux: {
+    'libc6-dev-riscv64-cross': '/usr/riscv64-linux-gnu/include/stdio.h',
+    bc: '/usr/bin/bc',
+    bison: '/usr/bin/bison',
+    flex: '/usr/bin/flex',
+    make: '/usr/bin/make',
+    'xz-utils': '/usr/bin/xz',
+  },
   e2e: { chromium: '/usr/bin/chromium', 'fonts-dejavu-core': '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf' },
   vscode: {
     'g++': '/usr/bin/g++',

@@ -1,0 +1,64 @@
+#!/bin/busybox sh
+# The init of the Linux guest: it tries each virtio device that it finds, says PASS or FAIL for each, and powers off or gives a shell.
+# Words on the kernel's command line choose more: `quick` only shows that user space runs, `echo` answers lines on hvc0, `shell` ends in a
+# shell. It needs busybox and the guest's own /bin/check, and runs from an initramfs as well as from the disk.
+export PATH=/bin:/sbin
+/bin/busybox mkdir -p /proc /sys /dev /tmp /mnt
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+mount -t tmpfs tmp /tmp
+given() { grep -qw "$1" /proc/cmdline; }
+passed=0
+failed=0
+pass() { passed=$((passed + 1)); echo "CHECK $* PASS"; }
+fail() { failed=$((failed + 1)); echo "CHECK $* FAIL"; }
+end() { sync; poweroff -f; sleep 60; }
+
+echo "GUEST-SHELL harts=$(grep -c ^processor /proc/cpuinfo) $(uname -srm)"
+given quick && { echo "GUEST-OK quick"; end; }
+
+for device in /sys/bus/virtio/devices/*; do
+  [ -e "$device" ] || continue
+  echo "VIRTIO $(basename "$device") id=$(cat "$device/device") status=$(cat "$device/status") driver=$(basename "$(readlink "$device/driver")")"
+done
+
+if [ -b /dev/vda ]; then
+  # The disk is either the root already or mounted beside it.
+  if grep -q '^/dev/vda\|^/dev/root' /proc/mounts; then disk=/; else disk=/mnt; mount -t ext4 /dev/vda /mnt || fail block-mount; fi
+  files=$(wc -l < "$disk/data/sums.md5")
+  good=$(cd "$disk/data" && md5sum -c sums.md5 2>/dev/null | grep -c ': OK$')
+  if [ "$files" -gt 0 ] && [ "$good" = "$files" ]; then pass block-read "$good/$files"; else fail block-read "$good/$files"; fi
+  dd if=/dev/urandom of="$disk/written" bs=64k count=16 conv=fsync 2>/dev/null
+  sum=$(md5sum < "$disk/written")
+  sync
+  echo 3 > /proc/sys/vm/drop_caches
+  if [ "$(wc -c < "$disk/written")" = 1048576 ] && [ "$sum" = "$(md5sum < "$disk/written")" ]; then pass block-write; else fail block-write; fi
+  if check direct "$disk/direct"; then pass block-fsync; else fail block-fsync; fi
+  [ "$disk" = / ] || umount /mnt
+fi
+
+if [ -c /dev/hwrng ]; then
+  bytes=$(dd if=/dev/hwrng bs=16 count=1 2>/dev/null | od -An -tx1 | tr -d ' \n')
+  if [ ${#bytes} = 32 ]; then pass entropy-device "$bytes"; else fail entropy-device "$bytes"; fi
+fi
+if check getrandom; then pass getrandom; else fail getrandom; fi
+
+if [ -c /dev/hvc0 ]; then
+  if given echo; then
+    echo "CONSOLE-READY" > /dev/hvc0
+    # Raw, so that what comes back is the guest's answer and not the terminal's echo.
+    stty raw -echo < /dev/hvc0
+    read -r line < /dev/hvc0
+    echo "heard $line" > /dev/hvc0
+    pass console-echo "$line"
+  elif echo "hello from hvc0" > /dev/hvc0; then pass console-write; else fail console-write; fi
+fi
+
+if [ "$(hwclock -u -r 2>/dev/null | wc -l)" = 1 ]; then pass rtc; else fail rtc; fi
+grep -E 'CPU|virtio|timer|IPI' /proc/interrupts
+echo "GUEST-DONE passed=$passed failed=$failed"
+if [ "$failed" = 0 ]; then echo "GUEST-OK linux $(uname -r)"; else echo "GUEST-BAD linux"; fi
+given shell && { echo "GUEST-PROMPT"; exec setsid cttyhack sh; }
+end
