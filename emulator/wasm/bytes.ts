@@ -59,7 +59,7 @@ export class ByteWriter {
     return this.unsigned(content.length).bytes(content.take());
   }
   /** A copy of what was written. */
-  take(): Uint8Array {
+  take(): Uint8Array<ArrayBuffer> {
     return this.buffer.slice(0, this.length);
   }
 

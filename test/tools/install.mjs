@@ -15,6 +15,7 @@ export const packages = {
     e2fsprogs: '/sbin/mke2fs',
     'device-tree-compiler': '/usr/bin/dtc',
     gcc: '/usr/bin/gcc',
+    'gdb-multiarch': '/usr/bin/gdb-multiarch',
   },
   linux: {
     'libc6-dev-riscv64-cross': '/usr/riscv64-linux-gnu/include/stdio.h',
