@@ -1,7 +1,7 @@
 // A processor with a recording environment, for tests of the processor.
 import type { WatchedAccess } from '../../../emulator/bus/access';
 import { createCpu } from '../../../emulator/cpu';
-import type { BusAnswer, Cpu, CpuEnvironment, TrapReport } from '../../../emulator/cpu/contract';
+import type { BusAnswer, Cpu, CpuEnvironment, CpuOptions, TrapReport } from '../../../emulator/cpu/contract';
 import { integerRegisterNames } from '../../../emulator/cpu/registers';
 import { assemble, type Line, type Program } from '../../assembler';
 
@@ -28,7 +28,9 @@ export interface Bench {
   x(name: string, hart?: number): bigint;
 }
 
-export function createBench(options: { harts?: number; ramBytes?: number; turnSteps?: number } = {}): Bench {
+export type BenchOptions = Partial<Omit<CpuOptions, 'ramBase'>>;
+
+export function createBench(options: BenchOptions = {}): Bench {
   const log: string[] = [];
   const before: WatchedAccess[] = [];
   const after: WatchedAccess[] = [];
@@ -64,15 +66,7 @@ export function createBench(options: { harts?: number; ramBytes?: number; turnSt
       answers.trap(report);
     },
   };
-  const cpu = createCpu(
-    {
-      harts: options.harts ?? 1,
-      ramBase,
-      ramBytes: options.ramBytes ?? 0x10_0000,
-      ...(options.turnSteps === undefined ? {} : { turnSteps: options.turnSteps }),
-    },
-    environment,
-  );
+  const cpu = createCpu({ harts: 1, ramBytes: 0x10_0000, ...options, ramBase }, environment);
   return {
     cpu,
     log,
