@@ -82,7 +82,7 @@ export class ModuleWriter {
     this.elements.push({ offset, functions });
   }
 
-  finish(): Uint8Array {
+  finish(): Uint8Array<ArrayBuffer> {
     const out = new ByteWriter();
     for (const byte of [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.byte(byte);
     const section = (id: number, count: number, fill: (content: ByteWriter) => void): void => {
