@@ -82,6 +82,10 @@ class Page implements View {
     if (message === null) return;
     if (message.type === 'show') this.change({ screen: message.screen });
     else if (message.model.sequence > this.model.sequence || this.acknowledged < 0) {
+      const { standingAt } = message.model;
+      // A new stop shows its own violation, whatever was looked at before.
+      if (standingAt !== null && standingAt !== this.model.standingAt)
+        this.page = { ...this.page, selectedViolation: null };
       this.model = message.model;
       this.schedule();
     }

@@ -1,6 +1,7 @@
 // From a machine that stands still between two slices to the inspector's model. Reads only; what only the past tells comes from the
 // event stream, once. [design: events; the views are projections of one stream]
 import type { VirtioEvent } from '../../emulator/record/events';
+import type { Violation } from '../../emulator/virtio/violation';
 import type { EventLog } from '../../emulator/record/log';
 import {
   emptyModel,
@@ -65,6 +66,13 @@ function toldEvents(log: EventLog, device: string | undefined, most: number): re
   return told.reverse();
 }
 
+const gravity: Readonly<Record<Violation['level'], number>> = { must: 0, should: 1, hazard: 2 };
+
+/** One access may break several rules: the stop is about the gravest, and among equals the first. */
+function gravest(standing: readonly Violation[]): Violation | undefined {
+  return [...standing].sort((a, b) => gravity[a.level] - gravity[b.level] || a.number - b.number)[0];
+}
+
 function sessionState(source: ProjectionSource, standing: boolean, machine: InspectedMachine): SessionState {
   if (source.isRunning) return 'running';
   if (source.hasEnded === true) return 'ended';
@@ -125,7 +133,7 @@ export function projectInspector(
   if (machine === undefined) return emptyModel(sequence);
   const standing = standingAt(machine, source.isRunning);
   const reports = source.allViolations();
-  const blamed = reports.find((report) => report.number === standing[0]?.number);
+  const blamed = reports.find((report) => report.number === gravest(standing)?.number);
   const name = chooseDevice(machine, request, blamed?.device);
   const view = name === undefined ? undefined : viewDevice(source, machine, name);
   const queue =
@@ -153,10 +161,11 @@ export function projectInspector(
     device: view === undefined ? null : projectDevice(view, count(view.seen.name), queue),
     queue: view === undefined || queue === undefined ? null : projectQueue(view, queue, request),
     violations,
+    standingAt: blamed?.number ?? null,
     narration: narrate({
       events: told,
       violation: blamed,
-      place: standing[0]?.place,
+      place: gravest(standing)?.place,
       actions: violations.find((each) => each.id === blamed?.number)?.actions ?? [],
       positionOf,
     }),

@@ -64,6 +64,8 @@ export interface InspectorModel {
   readonly queue: QueueModel | null;
   /** Newest first. */
   readonly violations: readonly ViolationModel[];
+  /** `id` of the violation that the machine stands at, or null. */
+  readonly standingAt: number | null;
   readonly narration: Narration | null;
   /** The newest events, oldest first, a few hundred at most. */
   readonly events: readonly EventRow[];
@@ -84,6 +86,7 @@ export function emptyModel(sequence = 0): InspectorModel {
     device: null,
     queue: null,
     violations: [],
+    standingAt: null,
     narration: null,
     events: [],
   };

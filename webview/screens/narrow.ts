@@ -9,6 +9,7 @@ import {
   type NamedValue,
   type QueueModel,
   type ViolationModel,
+  type ViolationMoment,
 } from '../model/inspector';
 import { namedValues, queueGlance } from '../parts/glance';
 import { directionText, hazardSign, legend, ownerSign, pointerTag, violationSign } from '../parts/signs';
@@ -164,6 +165,19 @@ function violatedEvidence(
     }));
 }
 
+function narrowLines(moment: ViolationMoment): TemplateResult | typeof nothing {
+  const lines = moment.lines.filter((line) => line.number === moment.position.line);
+  if (lines.length === 0) return nothing;
+  return html`<div class="code">
+    ${lines.map(
+      (line) =>
+        html`<div class=${moment.blamed ? 'blamed' : 'earlier'}>
+          <span class="line-number">${line.number}</span><span class="text">${line.text.trim()}</span>
+        </div>`,
+    )}
+  </div>`;
+}
+
 export function narrowViolation(view: View): TemplateResult {
   const violation = chosenViolation(view.model, view.page.selectedViolation);
   if (violation === null)
@@ -181,17 +195,7 @@ export function narrowViolation(view: View): TemplateResult {
       section(
         `${at + 1} ${moment.title}`,
         moment.when,
-        html`<span class="mono">${positionLink(view, moment.position)}</span>
-          <div class="code">
-            ${moment.lines
-              .filter((line) => line.number === moment.position.line)
-              .map(
-                (line) =>
-                  html`<div class=${moment.blamed ? 'blamed' : 'earlier'}>
-                    <span class="line-number">${line.number}</span><span class="text">${line.text.trim()}</span>
-                  </div>`,
-              )}
-          </div>`,
+        html`<span class="mono">${positionLink(view, moment.position)}</span> ${narrowLines(moment)}`,
       ),
     )}
     ${violatedEvidence(violation).map(({ title, values }) => section(title, '', namedValues(values)))}

@@ -15,9 +15,10 @@ import { actionButton, heading, link, positionIntent, positionLink, rich } from 
 import type { View } from '../view';
 import { nothingYet } from './welcome';
 
-/** The violation that is shown: the chosen one, or the newest. */
+/** The violation that is shown: the chosen one, the one that the machine stands at, or the newest. */
 export function chosenViolation(model: InspectorModel, selected: number | null): ViolationModel | null {
-  return model.violations.find((each) => each.id === selected) ?? model.violations[0] ?? null;
+  const find = (id: number | null): ViolationModel | undefined => model.violations.find((each) => each.id === id);
+  return find(selected) ?? find(model.standingAt) ?? model.violations[0] ?? null;
 }
 
 export function levelSign(violation: ViolationModel): TemplateResult {

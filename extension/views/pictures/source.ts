@@ -23,7 +23,7 @@ export interface InspectedMachine extends Pick<Machine, 'steps' | 'memory'> {
 /** A session as far as the pictures need it. */
 export interface ProjectionSource {
   readonly machine: InspectedMachine | undefined;
-  readonly symbols: Pick<GuestSymbols, 'backtrace' | 'nameOf'> | undefined;
+  readonly symbols: Pick<GuestSymbols, 'backtrace' | 'nameOf' | 'findSource'> | undefined;
   readonly isRunning: boolean;
   /** The guest has ended by itself. Absent: it has not. */
   readonly hasEnded?: boolean;
@@ -72,7 +72,12 @@ function findPosition(symbols: NonNullable<ProjectionSource['symbols']>, pc: big
   if (frame?.file === undefined || frame.line === undefined) {
     return { label: symbols.nameOf(pc), file: null, line: null, pc: hexText(pc) };
   }
-  return { label: `${baseName(frame.file)}:${frame.line}`, file: frame.file, line: frame.line, pc: hexText(pc) };
+  return {
+    label: `${baseName(frame.file)}:${frame.line}`,
+    file: symbols.findSource(frame.file),
+    line: frame.line,
+    pc: hexText(pc),
+  };
 }
 
 function hexText(value: bigint): string {

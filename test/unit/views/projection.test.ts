@@ -324,6 +324,7 @@ describe('a violation', () => {
     });
     const model = look(bench);
     assert.equal(model.session, 'violation');
+    assert.equal(model.standingAt, model.violations[0]?.id);
     const row = queueOf(model).descriptors[1];
     assert.deepEqual(row?.violated, { column: 'addr', value: '0x8033_2000' });
     assert.notEqual(row.address, '0x8033_2000', 'memory still holds the old value');
