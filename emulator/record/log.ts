@@ -2,19 +2,25 @@
 // Guarantees: `index` of an event is its place in the whole stream, also after older ones were dropped.
 import type { VirtioEvent } from './events';
 
+/** What an event counts against a log's capacity: 1, and 1 for each descriptor that it carries. */
+export function weightOf(event: VirtioEvent): number {
+  if (event.kind === 'publish') return event.chains.reduce((sum, chain) => sum + 1 + chain.elements.length, 1);
+  return event.kind === 'fetch' ? 1 + event.chain.elements.length : 1;
+}
+
 export class EventLog {
   /** Circular: the event with index i stands at i modulo capacity. */
-  private readonly cells: (VirtioEvent | undefined)[];
+  private readonly cells: (VirtioEvent | undefined)[] = [];
   private nextIndex = 0;
   private firstIndex = 0;
+  private weight = 0;
   private readonly listeners = new Set<(event: VirtioEvent) => void>();
 
-  /** @param capacity how many events are kept, 1 or more */
+  /** @param capacity how much is kept, as `weightOf` counts it; 1 or more. The newest event is kept whatever it weighs. */
   constructor(readonly capacity: number) {
     if (!Number.isInteger(capacity) || capacity < 1) {
       throw new RangeError(`an event log needs a capacity of 1 or more events, found ${capacity}`);
     }
-    this.cells = [];
   }
 
   /** Index that the next event gets: the number of events of the whole stream. */
@@ -34,9 +40,10 @@ export class EventLog {
     if (event.index !== this.nextIndex) {
       throw new RangeError(`event ${event.index} does not follow the log's last event ${this.nextIndex - 1}`);
     }
+    this.weight += weightOf(event);
+    while (this.weight > this.capacity && this.firstIndex < this.nextIndex) this.dropOldest();
     this.cells[event.index % this.capacity] = event;
     this.nextIndex++;
-    this.firstIndex = Math.max(this.firstIndex, this.nextIndex - this.capacity);
     for (const listener of this.listeners) listener(event);
   }
 
@@ -65,5 +72,13 @@ export class EventLog {
   goTo(length: number): void {
     this.firstIndex = length > this.nextIndex ? length : Math.min(this.firstIndex, length);
     this.nextIndex = length;
+    this.weight = this.slice().reduce((sum, event) => sum + weightOf(event), 0);
+  }
+
+  private dropOldest(): void {
+    const oldest = this.at(this.firstIndex);
+    this.cells[this.firstIndex % this.capacity] = undefined;
+    this.firstIndex++;
+    if (oldest !== undefined) this.weight -= weightOf(oldest);
   }
 }

@@ -18,7 +18,10 @@ import { type FactOf, type Finding, rule, type Rule, type RuleContext, type Rule
 type FeatureWrite = FactOf<'driver-features-write'>;
 type StatusWrite = FactOf<'status-write'>;
 
-const windowBits = (value: number, window: number): bigint => BigInt(value >>> 0) << BigInt(32 * window);
+/** Feature bits are 0 to 127; a driver may select windows far beyond, which hold none. */
+const windows = 4;
+const windowBits = (value: number, window: number): bigint =>
+  window < windows ? BigInt(value >>> 0) << BigInt(32 * window) : 0n;
 const windowOf = (features: bigint, window: number): number =>
   Number(BigInt.asUintN(32, features >> BigInt(32 * window)));
 const confirms = (fact: StatusWrite): boolean => (fact.value & ~fact.before & status.FEATURES_OK) !== 0;
@@ -115,6 +118,13 @@ export const featureRules: readonly Rule[] = [
     section: '2.2.1',
     on: ['driver-features-write'],
     broken: (fact, at) => {
+      if (fact.window >= windows && fact.value !== 0) {
+        return {
+          message: `${hex(fact.value)} was written to DriverFeatures while window ${fact.window} is selected, which has no feature bits.`,
+          evidence: [seen('window', fact.window), seen('value', hex(fact.value))],
+          place: registerPlace('DriverFeatures'),
+        };
+      }
       const extra = bitsOf(windowBits(fact.value, fact.window) & ~at.device.description.offered);
       if (extra.length === 0) return false;
       return {

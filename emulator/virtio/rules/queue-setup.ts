@@ -163,6 +163,7 @@ export const queueSetupRules: readonly Rule[] = [
     covers: [],
     section: '4.2.3.2',
     needs: { transport: 'mmio' },
+    follows: ['queue.size-above-maximum', 'queue.size-not-power-of-two'],
     on: ['queue-ready-write'],
     broken: (fact, at) => {
       const setup = enabled(fact, at)?.queue.setup;

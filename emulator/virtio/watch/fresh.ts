@@ -17,7 +17,14 @@ export function describe(name: string, seen: VirtioDeviceInspection): DeviceDesc
 
 /** A slot without a device: DeviceID 0, nothing offered. [virtio 1.4, 4.2.2] */
 export function describePlaceholder(name: string): DeviceDescription {
-  return { name, transport: 'mmio', deviceId: 0, offered: 0n, queueMaximumSizes: [], configFields: [] };
+  return Object.freeze({
+    name,
+    transport: 'mmio',
+    deviceId: 0,
+    offered: 0n,
+    queueMaximumSizes: [],
+    configFields: [],
+  });
 }
 
 export function freshDevice(description: DeviceDescription): DeviceState {

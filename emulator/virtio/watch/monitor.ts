@@ -18,7 +18,7 @@ import { notificationWindowNanoseconds, watchNotification } from './notification
 import { RulePolicy } from './policy';
 import { watchQueueSetup } from './queue-setup';
 import { watchSplitRing } from './split-ring';
-import type { DeviceState } from './state';
+import type { DeviceDescription, DeviceState } from './state';
 import { type Raised, ViolationList } from './violations';
 
 export interface MonitorOptions {
@@ -27,7 +27,7 @@ export interface MonitorOptions {
   readonly memory: GuestMemory;
   /** Absent: the default policy. */
   readonly policy?: RulePolicy;
-  /** How many events the log keeps; older ones are dropped first. */
+  /** How much the log keeps, as `EventLog` weighs it; older events are dropped first. */
   readonly eventCapacity?: number;
   readonly onEvent?: (event: VirtioEvent) => void;
   /**
@@ -82,16 +82,23 @@ const watchers: readonly ((state: DeviceState, event: VirtioEvent) => void)[] = 
   watchInterrupt,
 ];
 
-/** The rules for each kind of fact, in catalogue order. */
-function rulesByKind(wanted: (rule: Rule) => boolean): ReadonlyMap<EventKind, readonly Rule[]> {
-  const byKind = new Map<EventKind, Rule[]>();
-  for (const rule of catalogue.filter(wanted)) {
-    for (const kind of rule.on) byKind.set(kind, [...(byKind.get(kind) ?? []), rule]);
-  }
-  return byKind;
+/** Rules by kind of fact, in catalogue order: those that can be asked before an access takes effect, and the others. */
+interface RuleTable {
+  readonly access: ReadonlyMap<EventKind, readonly Rule[]>;
+  readonly other: ReadonlyMap<EventKind, readonly Rule[]>;
 }
-const accessRules = rulesByKind((rule) => rule.blames === 'access');
-const otherRules = rulesByKind((rule) => rule.blames !== 'access');
+
+function tableOf(rules: readonly Rule[]): RuleTable {
+  const byKind = (wanted: readonly Rule[]): ReadonlyMap<EventKind, readonly Rule[]> => {
+    const kinds = new Map<EventKind, Rule[]>();
+    for (const rule of wanted) for (const kind of rule.on) kinds.set(kind, [...(kinds.get(kind) ?? []), rule]);
+    return kinds;
+  };
+  return {
+    access: byKind(rules.filter((rule) => rule.blames === 'access')),
+    other: byKind(rules.filter((rule) => rule.blames !== 'access')),
+  };
+}
 
 /** An access in front of which the machine was told to stop, and what was listed for it then. */
 interface StoppedAccess {
@@ -108,6 +115,8 @@ class WatchingMonitor implements Monitor {
   private devices = new Map<string, DeviceState>();
   private watched: Watched = { devices: [] };
   private stopped: StoppedAccess | undefined;
+  /** Worked out anew when a device's accepted features change. */
+  private readonly tables = new Map<DeviceDescription, { readonly accepted: bigint; readonly table: RuleTable }>();
   private wakePending = false;
 
   constructor(private readonly options: MonitorOptions) {
@@ -140,7 +149,8 @@ class WatchingMonitor implements Monitor {
   attempt(fact: DriverFact & DriverOrigin): 'proceed' | 'stop' {
     const moment = this.options.now();
     if (this.isStopped(fact, moment.step)) return 'proceed';
-    const raised = this.judge(accessRules, fact, this.stateOf(fact.device), moment).map((each) => ({
+    const state = this.stateOf(fact.device);
+    const raised = this.judge(this.rulesFor(state).access, fact, state, moment).map((each) => ({
       ...each,
       beforeEffect: true,
     }));
@@ -164,12 +174,12 @@ class WatchingMonitor implements Monitor {
     this.events.append(event);
     this.options.onEvent?.(event);
     for (const state of this.statesOf(event)) {
-      const raised = [
-        ...this.judge(accessRules, event, state, moment).filter((each) => !listed.includes(listingKey(each, event))),
-        ...this.judge(otherRules, event, state, moment),
-      ];
+      const rules = this.rulesFor(state);
+      const access = this.judge(rules.access, event, state, moment);
+      const other = this.judge(rules.other, event, state, moment);
       this.watch(state, event);
-      for (const each of raised) this.enter(each, this.stopsAt(each));
+      for (const each of access) if (!listed.includes(listingKey(each, event))) this.enter(each, this.stopsAt(each));
+      for (const each of other) this.enter(each, this.stopsAt(each));
     }
     if (event.kind === 'publish' || event.kind === 'ring-load') this.scheduleWake(moment.virtualNanoseconds);
     return event;
@@ -181,7 +191,8 @@ class WatchingMonitor implements Monitor {
     // No hart need be waiting now: zero harts say that only time has passed.
     const passed: VirtioFact = { kind: 'idle', by: 'board', device: undefined, harts: 0 };
     for (const state of this.devices.values()) {
-      for (const each of this.judge(otherRules, passed, state, moment)) this.enter(each, this.stopsAt(each));
+      const found = this.judge(this.rulesFor(state).other, passed, state, moment);
+      for (const each of found) this.enter(each, this.stopsAt(each));
     }
     this.scheduleWake(moment.virtualNanoseconds);
   }
@@ -206,6 +217,15 @@ class WatchingMonitor implements Monitor {
     this.events.goTo(saved.events);
   }
 
+  /** The rules that can be judged on a device with the features it has accepted now. */
+  private rulesFor({ description, features: { accepted } }: DeviceState): RuleTable {
+    const known = this.tables.get(description);
+    if (known?.accepted === accepted) return known.table;
+    const table = tableOf(catalogue.filter((rule) => applies(rule, description, accepted)));
+    this.tables.set(description, { accepted, table });
+    return table;
+  }
+
   private stateOf(name: string): DeviceState {
     const known = this.devices.get(name);
     if (known !== undefined) return known;
@@ -228,10 +248,10 @@ class WatchingMonitor implements Monitor {
   ): readonly Raised[] {
     const candidates = rules.get(fact.kind);
     if (candidates === undefined) return nothing;
-    const context: RuleContext = { device: state, memory: this.options.memory, ...moment };
+    const { step, virtualNanoseconds } = moment;
+    const context: RuleContext = { device: state, memory: this.options.memory, step, virtualNanoseconds };
     const raised: Raised[] = [];
     for (const rule of candidates) {
-      if (!applies(rule, state)) continue;
       for (const finding of rule.judge(fact, context)) {
         const each = raise(rule, finding, fact, state, moment);
         if (this.policy.decide(rule, each.device, each.blamed.pc).action !== 'off') raised.push(each);
@@ -243,7 +263,7 @@ class WatchingMonitor implements Monitor {
   /** Whether the machine stops for a finding, were it listed now. */
   private stopsAt(raised: Raised): boolean {
     const { violation, kind, cause } = this.list.preview(raised);
-    if (kind === 'repeat' || cause?.because === 'follows') return false;
+    if (kind === 'repeat' || kind === 'unlisted' || cause?.because === 'follows') return false;
     if (cause !== undefined && this.decisionOn(this.list.rootOf(cause.number)) === 'break') return false;
     const { action, condition } = this.policy.decide(raised.rule, raised.device, raised.blamed.pc);
     if (action !== 'break') return false;
@@ -257,7 +277,7 @@ class WatchingMonitor implements Monitor {
 
   private enter(raised: Raised, stop: boolean): void {
     const { violation, kind } = this.list.raise(raised);
-    if (kind !== 'repeat') this.options.onViolation?.(violation, stop);
+    if (kind === 'new' || kind === 'again') this.options.onViolation?.(violation, stop);
   }
 
   private watch(state: DeviceState, event: VirtioEvent): void {
@@ -309,13 +329,13 @@ interface Saved {
 const nothing: readonly Raised[] = [];
 const gravity: Readonly<Record<RuleLevel, number>> = { must: 0, should: 1, hazard: 2 };
 
-/** Whether a rule can be judged on this device now. */
-function applies({ needs }: Rule, { description, features }: DeviceState): boolean {
+/** Whether a rule can be judged on a device with these accepted features. */
+function applies({ needs }: Rule, description: DeviceDescription, accepted: bigint): boolean {
   if (needs.transport !== undefined && needs.transport !== description.transport) return false;
   if (needs.device !== undefined && needs.device !== description.deviceId) return false;
-  if (needs.ring === 'split' && hasFeature(features.accepted, feature.RING_PACKED)) return false;
-  if (needs.feature !== undefined && !hasFeature(features.accepted, needs.feature)) return false;
-  return needs.withoutFeature === undefined || !hasFeature(features.accepted, needs.withoutFeature);
+  if (needs.ring === 'split' && hasFeature(accepted, feature.RING_PACKED)) return false;
+  if (needs.feature !== undefined && !hasFeature(accepted, needs.feature)) return false;
+  return needs.withoutFeature === undefined || !hasFeature(accepted, needs.withoutFeature);
 }
 
 function raise(rule: Rule, finding: Finding, fact: VirtioFact, state: DeviceState, moment: Moment): Raised {

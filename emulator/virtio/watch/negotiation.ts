@@ -2,14 +2,18 @@
 import type { VirtioEvent } from '../../record/events';
 import type { DeviceState } from './state';
 
+/** Windows of 32 bits that hold feature bits. */
+const windows = 4;
+
 export function watchFeatures({ features }: DeviceState, event: VirtioEvent): void {
   switch (event.kind) {
     case 'device-features-read':
+      if (event.window >= windows) return;
       features.windowsRead.add(event.window);
       features.windowsEverRead.add(event.window);
       return;
     case 'driver-features-write':
-      features.windowsWritten.add(event.window);
+      if (event.window < windows) features.windowsWritten.add(event.window);
       features.accepted = event.acceptedAfter;
       return;
     default:

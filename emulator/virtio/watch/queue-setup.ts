@@ -15,7 +15,7 @@ export function watchQueueSetup(state: DeviceState, event: VirtioEvent): void {
       return;
     case 'queue-setup':
       queue.stopUnread = undefined;
-      if (!event.ready) queue.setup[event.field] = event.value;
+      if (!event.ready && isTaken(queue, event.field, event.value)) queue.setup[event.field] = event.value;
       return;
     case 'queue-ready-read':
       if (event.value === 0) queue.stopUnread = undefined;
@@ -25,6 +25,11 @@ export function watchQueueSetup(state: DeviceState, event: VirtioEvent): void {
       return;
     default:
   }
+}
+
+/** A size that the queue cannot have is dropped by the device. */
+function isTaken({ maximumSize }: QueueState, field: keyof QueueSetup, value: number): boolean {
+  return field !== 'QueueSize' || (value > 0 && value <= maximumSize);
 }
 
 /** Addresses of the three areas as written so far; halves never written count as 0. */

@@ -67,7 +67,7 @@ export interface QueueState {
   tables: Map<number, { bytes: number; position: number }>;
   /** Positions of chains in the order the device gave them back, from `collectedIndex`. */
   usedPositions: (number | undefined)[];
-  /** Newest driver store to each field of a descriptor, by guest-physical address of the field. */
+  /** Newest driver store to each field of the queue's own descriptor table, by guest-physical address of the field. */
   descriptorStores: Map<number, DriverEvent>;
   /** Newest driver store to each slot of the available ring. */
   slotStores: Map<number, DriverEvent>;

@@ -21,6 +21,7 @@ export function watchSplitRing(state: DeviceState, event: VirtioEvent): void {
     case 'publish':
       for (const chain of event.chains) expose(queue, chain, event);
       queue.availableIndex = event.after;
+      forgetOverwritten(queue);
       queue.lastPublish = event;
       queue.slotsSincePublish = new Set();
       return;
@@ -78,8 +79,10 @@ export function inFlight(queue: View<QueueState>): readonly View<ChainState>[] {
 function noteStore(queue: QueueState, event: DriverEvent & { readonly kind: 'ring-load' | 'ring-store' }): void {
   const { place } = event;
   if (place.part === 'descriptor') {
-    queue.descriptorStores.set(fieldAddress(descriptorAddress(queue, place.index, place.table), place.field), event);
-    if (place.table === undefined && !queue.holderOf.has(place.index)) queue.building.add(place.index);
+    // An indirect table is watched only while the device owns it, so its stores never explain a later publish.
+    if (place.table !== undefined) return;
+    queue.descriptorStores.set(fieldAddress(descriptorAddress(queue, place.index), place.field), event);
+    if (!queue.holderOf.has(place.index)) queue.building.add(place.index);
   } else if (place.part === 'available' && place.field === 'ring') {
     queue.slotStores.set(place.slot, event);
     queue.slotsSincePublish.add(place.slot);
@@ -99,6 +102,15 @@ function expose(queue: QueueState, chain: Chain, event: DriverEvent): void {
   }
   for (const table of chain.tables) {
     queue.tables.set(table.address, { bytes: table.entries * descriptorBytes, position: chain.position });
+  }
+}
+
+/** Keeps the list short when a driver publishes again and again without the device or itself ever looking. */
+function forgetOverwritten(queue: QueueState): void {
+  if (queue.chains.size <= 2 * queue.size) return;
+  for (const [position, { phase }] of queue.chains) {
+    const isOverwritten = ((queue.availableIndex - position) & 0xffff) > queue.size;
+    if (phase === 'used' || (phase === 'available' && isOverwritten)) release(queue, position);
   }
 }
 

@@ -1,9 +1,13 @@
 // The machine's list of violations: repeats count up, consequences are attached to their cause, and each cause asks for one stop.
-// Guarantees: the list is the same whether violations are stopped at or only reported; entries are replaced, never changed.
+// Guarantees: the list is the same whether violations are stopped at or only reported; entries are replaced, never changed; no guest
+// can make it longer than `maximumViolations`.
 import type { DriverOrigin } from '../../record/events';
 import type { Finding, Rule } from '../rules';
 import type { Violation } from '../violation';
 import { copyOf } from './copy';
+
+/** Different violations that are listed; more than anybody reads. */
+export const maximumViolations = 10_000;
 
 /** A finding with everything that the list needs to know around it. */
 export interface Raised {
@@ -21,8 +25,8 @@ export interface Raised {
 
 export interface RaiseOutcome {
   readonly violation: Violation;
-  /** `again`: seen before, but in an earlier lap. `repeat`: only the count went up. */
-  readonly kind: 'new' | 'again' | 'repeat';
+  /** `again`: seen before, but in an earlier lap. `repeat`: only the count went up. `unlisted`: the list is full. */
+  readonly kind: 'new' | 'again' | 'repeat' | 'unlisted';
   /** The violation that it is attached to. */
   readonly cause: Cause | undefined;
 }
@@ -35,6 +39,8 @@ export interface Cause {
 interface Row {
   violation: Violation;
   lap: number;
+  /** Number of the violation that it is attached to. */
+  cause: number | undefined;
 }
 
 interface State {
@@ -48,9 +54,10 @@ interface State {
 
 export class ViolationList {
   private state: State = { rows: [], known: new Map(), active: new Map(), revision: 0 };
-  private view: readonly Violation[] = [];
+  private view: readonly Violation[] | undefined;
 
   get all(): readonly Violation[] {
+    this.view ??= this.state.rows.map((row) => row.violation);
     return this.view;
   }
   get revision(): number {
@@ -62,27 +69,27 @@ export class ViolationList {
     const known = this.earlierOfLap(raised) ?? this.state.known.get(keyOf(raised));
     const row = known === undefined ? undefined : this.state.rows[known];
     if (row !== undefined && row.lap === raised.lap) {
-      const { step, hart } = row.violation;
+      const { step, hart, count } = row.violation;
       // The same access may be found again later (a missing action) or at another of its facts (a wide store).
       const isSame = step === raised.blamed.step && hart === raised.blamed.hart;
-      const violation = { ...row.violation, count: row.violation.count + (isSame ? 0 : 1) };
-      return { violation, kind: 'repeat', cause: undefined };
+      return { violation: { ...row.violation, count: count + (isSame ? 0 : 1) }, kind: 'repeat', cause: undefined };
     }
-    const number = row?.violation.number ?? this.state.rows.length;
-    return {
-      violation: makeViolation(raised, number, row?.violation),
-      kind: row === undefined ? 'new' : 'again',
-      cause: this.causeOf(raised),
-    };
+    const violation = makeViolation(raised, row?.violation.number ?? this.state.rows.length, row?.violation);
+    if (violation.number >= maximumViolations) return { violation, kind: 'unlisted', cause: undefined };
+    return { violation, kind: row === undefined ? 'new' : 'again', cause: this.causeOf(raised) };
   }
 
   raise(raised: Raised): RaiseOutcome {
     const outcome = this.preview(raised);
     const { violation, kind, cause } = outcome;
+    if (kind === 'unlisted') return outcome;
     if (kind !== 'repeat') {
-      this.state.rows[violation.number] = { violation, lap: raised.lap };
+      this.detach(violation.number);
+      this.state.rows[violation.number] = { violation, lap: raised.lap, cause: cause?.number };
       this.state.known.set(keyOf(raised), violation.number);
-      this.state.active.set(raised.device, [...(this.state.active.get(raised.device) ?? []), violation.number]);
+      const active = this.state.active.get(raised.device);
+      if (active === undefined) this.state.active.set(raised.device, [violation.number]);
+      else active.push(violation.number);
     }
     this.replace(violation);
     if (cause !== undefined) this.attach(cause.number, violation.number);
@@ -96,7 +103,8 @@ export class ViolationList {
 
   /** The cause that a violation is attached to, or itself. Throws RangeError when there is no such violation. */
   rootOf(number: number): Violation {
-    return this.view.find((violation) => violation.consequences.includes(number)) ?? this.at(number);
+    const { violation, cause } = this.row(number);
+    return cause === undefined ? violation : this.row(cause).violation;
   }
 
   save(): object {
@@ -104,30 +112,29 @@ export class ViolationList {
   }
   restore(saved: object): void {
     this.state = copyOf(saved as State);
-    this.view = this.state.rows.map((row) => row.violation);
+    this.view = undefined;
   }
 
-  private at(number: number): Violation {
+  private row(number: number): Row {
     const row = this.state.rows[number];
     if (row === undefined)
       throw new RangeError(`there are ${this.state.rows.length} violations, none has number ${number}`);
-    return row.violation;
+    return row;
   }
 
   /** What explains a finding: an earlier violation that its rule says it follows, or a graver one blamed on the same access. */
   private causeOf({ rule, queue, device, blamed }: Raised): Cause | undefined {
-    const earlier = (this.state.active.get(device) ?? []).map((number) => this.at(number));
-    const followed = earlier.find(
-      (cause) =>
-        cause.rule !== rule.id &&
-        (queue === undefined || cause.queue === undefined || cause.queue === queue) &&
-        rule.follows.some((pattern) => names(pattern, cause)),
-    );
-    if (followed !== undefined) return { number: this.rootOf(followed.number).number, because: 'follows' };
-    const beside = earlier.find(
-      (cause) =>
-        cause.rule !== rule.id && cause.hart === blamed.hart && cause.pc === blamed.pc && cause.step === blamed.step,
-    );
+    let beside: Violation | undefined;
+    for (const number of this.state.active.get(device) ?? []) {
+      const { violation } = this.row(number);
+      if (violation.rule === rule.id) continue;
+      const sameQueue = queue === undefined || violation.queue === undefined || violation.queue === queue;
+      if (sameQueue && rule.follows.some((pattern) => names(pattern, violation))) {
+        return { number: this.rootOf(number).number, because: 'follows' };
+      }
+      const { hart, pc, step } = violation;
+      if (hart === blamed.hart && pc === blamed.pc && step === blamed.step) beside ??= violation;
+    }
     return beside === undefined ? undefined : { number: this.rootOf(beside.number).number, because: 'same access' };
   }
 
@@ -135,22 +142,29 @@ export class ViolationList {
   private earlierOfLap({ rule, device, queue }: Raised): number | undefined {
     if (!rule.once) return undefined;
     return this.state.active.get(device)?.find((number) => {
-      const earlier = this.at(number);
-      const sameQueue = queue === undefined || earlier.queue === undefined || earlier.queue === queue;
-      return earlier.rule === rule.id && sameQueue;
+      const { violation } = this.row(number);
+      const sameQueue = queue === undefined || violation.queue === undefined || violation.queue === queue;
+      return violation.rule === rule.id && sameQueue;
     });
   }
 
   private attach(cause: number, number: number): void {
-    const root = this.at(cause);
+    const root = this.row(cause).violation;
     if (root.number === number || root.consequences.includes(number)) return;
     this.replace({ ...root, consequences: [...root.consequences, number] });
   }
 
+  /** What was a consequence in an earlier lap may have no cause, or another one, now. */
+  private detach(number: number): void {
+    const cause = this.state.rows[number]?.cause;
+    if (cause === undefined) return;
+    const root = this.row(cause).violation;
+    this.replace({ ...root, consequences: root.consequences.filter((other) => other !== number) });
+  }
+
   private replace(violation: Violation): void {
-    const row = this.state.rows[violation.number];
-    if (row !== undefined) row.violation = Object.freeze(violation);
-    this.view = this.state.rows.map((each) => each.violation);
+    this.row(violation.number).violation = Object.freeze(violation);
+    this.view = undefined;
     this.state.revision++;
   }
 }
