@@ -273,4 +273,9 @@ export type EventKind = VirtioFact['kind'];
 export interface EventSink {
   attempt(fact: DriverFact & DriverOrigin): 'proceed' | 'stop';
   record(fact: VirtioFact): VirtioEvent;
+  /**
+   * Asked in place of `record` when a load of ring memory is the only fact of its access. True: it repeats the newest fact about its queue,
+   * a fruitless look at the used index, and was taken account of without becoming an event.
+   */
+  repeats?(fact: DriverOrigin & Extract<RingFact, { kind: 'ring-load' | 'ring-store' }>): boolean;
 }

@@ -17,6 +17,7 @@ import { maximumElements, type ReadableMemory, walkChain } from './chain';
 import type { SplitQueueState } from './split';
 
 const pageBytes = 4096;
+const usedIndexBytes = 2;
 const watchBoth = pageFlag.watchLoad | pageFlag.watchStore;
 
 /** A ready queue as the watch knows it. */
@@ -76,6 +77,8 @@ export class SplitRingWatch {
   private idlePages: number[] = [];
   /** What was worked out in `before`, for the `after` of the same access. */
   private described: { readonly access: WatchedAccess; readonly result: Described } | undefined;
+  /** The newest access, when it was a load of a whole used index that showed nothing new: a spinning driver soon repeats it. */
+  private polled: { readonly access: WatchedAccess; readonly result: Described } | undefined;
 
   constructor(
     private readonly memory: GuestMemory,
@@ -124,7 +127,7 @@ export class SplitRingWatch {
 
   /** Asks the sink about an access that is about to happen; changes nothing that anybody can see. */
   before(access: WatchedAccess): 'proceed' | 'stop' {
-    const result = this.describe(access);
+    const result = this.describeOrRecall(access);
     let answer: 'proceed' | 'stop' = 'proceed';
     for (const fact of result.facts) if (this.sink.attempt(fact) === 'stop') answer = 'stop';
     // During a stop the user may change memory, so the access is described anew when it goes on.
@@ -136,11 +139,15 @@ export class SplitRingWatch {
   after(access: WatchedAccess): void {
     const known = this.described;
     this.described = undefined;
-    const result = known !== undefined && sameAccess(known.access, access) ? known.result : this.describe(access);
+    const result =
+      known !== undefined && sameAccess(known.access, access) ? known.result : this.describeOrRecall(access);
     if (result.collected !== undefined) result.collected.owner.collected = result.collected.index;
     if (result.published !== undefined) {
       for (const chain of result.published.chains) this.addTables(result.published.owner, chain);
     }
+    this.polled = isFruitlessLook(access, result) ? { access, result } : undefined;
+    const [only] = result.facts;
+    if (result.facts.length === 1 && only?.kind === 'ring-load' && this.sink.repeats?.(only) === true) return;
     for (const fact of result.facts) this.sink.record(fact);
   }
 
@@ -153,6 +160,7 @@ export class SplitRingWatch {
 
   restore(saved: SavedRingWatch): void {
     this.described = undefined;
+    this.polled = undefined;
     this.queues = saved.queues.map((q) => ({ ...q, tables: q.tables.map((t) => ({ ...t })) }));
     this.idlePages = [...saved.idlePages];
     // Whoever restores may have forgotten the flags, so all of them are set again.
@@ -164,6 +172,11 @@ export class SplitRingWatch {
 
   private find(device: string, queue: number): WatchedQueue | undefined {
     return this.queues.find((q) => q.device === device && q.queue === queue);
+  }
+
+  private describeOrRecall(access: WatchedAccess): Described {
+    const { polled } = this;
+    return polled !== undefined && isSameLoad(polled.access, access) ? polled.result : this.describe(access);
   }
 
   private describe(access: WatchedAccess): Described {
@@ -295,6 +308,7 @@ export class SplitRingWatch {
   }
 
   private dropTable(owner: WatchedQueue, { address, entries }: LiveTable): void {
+    this.polled = undefined;
     const pages = this.pagesOf(address, address + entries * descriptorBytes);
     for (const page of pages) {
       const kept = (this.areas.get(page) ?? []).filter(
@@ -312,6 +326,7 @@ export class SplitRingWatch {
   }
 
   private place(area: Area): void {
+    this.polled = undefined;
     for (const page of this.pagesOf(area.start, area.end)) {
       this.areas.set(page, [...(this.areas.get(page) ?? []), area]);
       this.watch(page);
@@ -325,6 +340,7 @@ export class SplitRingWatch {
 
   /** After a queue went away: pages that no living queue uses are watched no more. */
   private rebuildAreas(): void {
+    this.polled = undefined;
     this.placeAll();
     this.idlePages = [];
     for (const page of [...this.watched]) if (!this.areas.has(page)) this.unwatch(page);
@@ -378,6 +394,35 @@ function readMemory(memory: GuestMemory, address: number, size: number): bigint 
 
 function origin(access: WatchedAccess): DriverOrigin {
   return { by: 'driver', hart: access.hart, pc: access.pc };
+}
+
+/** Whether an access did nothing but load one whole used index that the driver knew already. */
+function isFruitlessLook({ kind, size }: WatchedAccess, { facts, collected }: Described): boolean {
+  const [only] = facts;
+  return (
+    kind === 'load' &&
+    size === usedIndexBytes &&
+    facts.length === 1 &&
+    collected === undefined &&
+    only?.kind === 'ring-load' &&
+    !only.partial &&
+    only.place.part === 'used' &&
+    only.place.field === 'idx'
+  );
+}
+
+/** Whether a load finds what an earlier one found, whenever either happened. */
+function isSameLoad(a: WatchedAccess, b: WatchedAccess): boolean {
+  return (
+    b.kind === 'load' &&
+    a.hart === b.hart &&
+    a.pc === b.pc &&
+    a.physicalAddress === b.physicalAddress &&
+    a.size === b.size &&
+    a.value === b.value &&
+    a.acquire === b.acquire &&
+    a.release === b.release
+  );
 }
 
 function sameAccess(a: WatchedAccess, b: WatchedAccess): boolean {

@@ -135,6 +135,7 @@ export function freshRing(
     building: new Set(),
     lastPublish: undefined,
     notification: freshNotification(),
+    polled: undefined,
   };
 }
 

@@ -7,6 +7,7 @@ import type { DriverFact, DriverOrigin, EventKind, EventSink, VirtioEvent, Virti
 import { EventLog } from '../../record/log';
 import type { VirtioDeviceInspection } from '../inspection';
 import { catalogue, type Finding, type Rule, type RuleContext } from '../rules';
+import type { FactOf } from '../rules/rule';
 import { feature, hasFeature } from '../spec/feature';
 import type { RuleLevel, Violation } from '../violation';
 import { copyOf } from './copy';
@@ -14,8 +15,9 @@ import { describe, describePlaceholder, freshDevice } from './fresh';
 import { watchHandshake } from './handshake';
 import { watchInterrupt } from './interrupt';
 import { watchConfig, watchFeatures } from './negotiation';
-import { notificationWindowNanoseconds, watchNotification } from './notification';
+import { noteFruitlessLoad, notificationWindowNanoseconds, watchNotification } from './notification';
 import { RulePolicy } from './policy';
+import { isRepeated, watchPolling } from './polling';
 import { watchQueueSetup } from './queue-setup';
 import { watchSplitRing } from './split-ring';
 import type { DeviceDescription, DeviceState } from './state';
@@ -79,6 +81,7 @@ const watchers: readonly ((state: DeviceState, event: VirtioEvent) => void)[] = 
   watchQueueSetup,
   watchSplitRing,
   watchNotification,
+  watchPolling,
   watchInterrupt,
 ];
 
@@ -183,6 +186,23 @@ class WatchingMonitor implements Monitor {
     }
     if (event.kind === 'publish' || event.kind === 'ring-load') this.scheduleWake(moment.virtualNanoseconds);
     return event;
+  }
+
+  repeats(fact: FactOf<'ring-load'>): boolean {
+    if (fact.by !== 'driver') return false;
+    const state = this.stateOf(fact.device);
+    const queue = state.queues[fact.queue];
+    if (queue === undefined || !isRepeated(queue, fact)) return false;
+    const moment = this.options.now();
+    if (!this.isStopped(fact, moment.step)) this.stopped = undefined;
+    const listed = this.stopped?.listed ?? [];
+    const rules = this.rulesFor(state);
+    const access = this.judge(rules.access, fact, state, moment);
+    const other = this.judge(rules.other, fact, state, moment);
+    noteFruitlessLoad(queue);
+    for (const each of access) if (!listed.includes(listingKey(each, fact))) this.enter(each, this.stopsAt(each));
+    for (const each of other) this.enter(each, this.stopsAt(each));
+    return true;
   }
 
   wake(): void {

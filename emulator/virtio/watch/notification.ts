@@ -4,6 +4,7 @@ import type { VirtioEvent } from '../../record/events';
 import type { DriverEvent } from '../rules/rule';
 import { feature, hasFeature } from '../spec/feature';
 import { needsEvent, usedFlag } from '../spec/split-ring';
+import { isFruitless } from './polling';
 import type { QueueState } from './queue-state';
 import type { DeviceState } from './state';
 
@@ -62,9 +63,7 @@ function noteLoad(
   const { notification } = queue;
   const { place } = event;
   if (place.part !== 'used') return;
-  if (place.field === 'idx' && Number(event.before) === queue.collectedIndex && notification.owed !== undefined) {
-    notification.fruitlessLoads++;
-  }
+  if (isFruitless(queue, event)) noteFruitlessLoad(queue);
   const eventIdx = usesEventIdx(state);
   if (place.field !== (eventIdx ? 'avail_event' : 'flags') || queue.lastPublish === undefined) return;
   if (notification.publishedSince === undefined) return;
@@ -72,6 +71,11 @@ function noteLoad(
   notification.loaded = { value, event };
   if (wantsNotification(queue, eventIdx, value)) owe(queue, queue.lastPublish);
   else decided(queue);
+}
+
+/** A load of the used index showed nothing new. */
+export function noteFruitlessLoad({ notification }: QueueState): void {
+  if (notification.owed !== undefined) notification.fruitlessLoads++;
 }
 
 function owe({ notification }: QueueState, publish: DriverEvent): void {

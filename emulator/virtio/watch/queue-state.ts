@@ -76,6 +76,8 @@ export interface QueueState {
   /** Descriptors (by index) stored since they were last free. */
   building: Set<number>;
   notification: NotificationState;
+  /** The newest fact about the queue, when it is a load of the used index that showed the driver nothing new. */
+  polled: (DriverEvent & { readonly kind: 'ring-load' | 'ring-store' }) | undefined;
   /** Newest publish. */
   lastPublish: DriverEvent | undefined;
 }
