@@ -28,21 +28,102 @@ const opcodeBranch = 0x63;
 const opcodeJal = 0x6f;
 const opcodeJalr = 0x67;
 
-/** Whether an instruction may continue anywhere but behind itself. */
-export function transfersControl({ word, length }: CodeWord): boolean {
-  if (length === 4) {
-    const opcode = word & 0x7f;
-    // SYSTEM with funct3 0: ecall, ebreak, xret.
-    return opcode === opcodeBranch || opcode === opcodeJal || opcode === opcodeJalr || (word & 0x707f) === 0x73;
+/** How an instruction continues anywhere but behind itself. Distances are in bytes from the instruction. */
+export type Transfer =
+  | { readonly kind: 'branch' | 'jump'; readonly distance: number }
+  | { readonly kind: 'call' | 'millicode call' | 'indirect jump' | 'return' | 'trap return' | 'environment' };
+
+function signExtend(value: number, bits: number): number {
+  return (value << (32 - bits)) >> (32 - bits);
+}
+
+/** Collects immediate bits: pairs of the position in the instruction and in the immediate, with a length. */
+function gather(
+  word: number,
+  fields: readonly (readonly [from: number, to: number, length: number])[],
+  bits: number,
+): number {
+  let value = 0;
+  for (const [from, to, length] of fields) value |= ((word >>> from) & ((1 << length) - 1)) << to;
+  return signExtend(value, bits);
+}
+
+/** `undefined` for an instruction that always continues behind itself. */
+export function transferOf(code: CodeWord): Transfer | undefined {
+  return code.length === 4 ? transfer32(code.word) : transfer16(code.word);
+}
+
+function transfer32(word: number): Transfer | undefined {
+  const destination = (word >>> 7) & 31;
+  const links = destination === 1 || destination === 5;
+  const call = destination === 5 ? 'millicode call' : 'call';
+  switch (word & 0x7f) {
+    case opcodeBranch: {
+      const fields = [
+        [31, 12, 1],
+        [7, 11, 1],
+        [25, 5, 6],
+        [8, 1, 4],
+      ] as const;
+      return { kind: 'branch', distance: gather(word, fields, 13) };
+    }
+    case opcodeJal: {
+      const fields = [
+        [31, 20, 1],
+        [12, 12, 8],
+        [20, 11, 1],
+        [21, 1, 10],
+      ] as const;
+      return links ? { kind: call } : { kind: 'jump', distance: gather(word, fields, 21) };
+    }
+    case opcodeJalr:
+      if (links) return { kind: call };
+      return { kind: ((word >>> 15) & 31) === 1 ? 'return' : 'indirect jump' };
+    case 0x73:
+      // mret and sret; ecall and ebreak.
+      if (word === 0x30200073 || word === 0x10200073) return { kind: 'trap return' };
+      return word === 0x73 || word === 0x100073 ? { kind: 'environment' } : undefined;
+    default:
+      return undefined;
   }
+}
+
+function transfer16(word: number): Transfer | undefined {
   const quadrant = word & 3;
   const funct3 = word >> 13;
-  // c.j, c.beqz, c.bnez; c.jr, c.jalr and c.ebreak have rs2 = 0.
-  return (quadrant === 1 && funct3 >= 5) || (quadrant === 2 && funct3 === 4 && ((word >> 2) & 31) === 0);
+  if (quadrant === 1 && funct3 === 5) {
+    const fields = [
+      [12, 11, 1],
+      [8, 10, 1],
+      [9, 8, 2],
+      [6, 7, 1],
+      [7, 6, 1],
+      [2, 5, 1],
+      [11, 4, 1],
+      [3, 1, 3],
+    ] as const;
+    return { kind: 'jump', distance: gather(word, fields, 12) };
+  }
+  if (quadrant === 1 && funct3 >= 6) {
+    const fields = [
+      [12, 8, 1],
+      [5, 6, 2],
+      [2, 5, 1],
+      [10, 3, 2],
+      [3, 1, 2],
+    ] as const;
+    return { kind: 'branch', distance: gather(word, fields, 9) };
+  }
+  // c.jr, c.jalr and c.ebreak have rs2 = 0.
+  if (quadrant !== 2 || funct3 !== 4 || ((word >> 2) & 31) !== 0) return undefined;
+  const source = (word >> 7) & 31;
+  const isHigh = ((word >> 12) & 1) === 1;
+  if (source === 0) return isHigh ? { kind: 'environment' } : undefined;
+  return isHigh ? { kind: 'call' } : { kind: source === 1 ? 'return' : 'indirect jump' };
 }
 
 export function isControlTransfer(code: Uint8Array): boolean {
-  for (const instruction of instructions(code)) if (transfersControl(instruction)) return true;
+  for (const instruction of instructions(code)) if (transferOf(instruction) !== undefined) return true;
   return false;
 }
 

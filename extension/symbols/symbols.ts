@@ -267,6 +267,13 @@ export class ImageSymbols implements Symbols {
       loadBias: this.loadBias,
       frameAddress: (frame, readMemory) =>
         frameAddress(this.#unwindImage(), this.#toLink(frame.lookupPc), frame.registers, readMemory),
+      caller: (frame, readMemory) => {
+        const isExact = frame.registers.pc === frame.lookupPc;
+        const caller = this.unwind(frame.registers, readMemory, isExact);
+        if (caller === undefined || caller.interrupted) return undefined;
+        const { registers } = caller;
+        return { registers, lookupPc: registers.pc - 1n, inlineDepth: 0, cfa: undefined };
+      },
       describeAddress: (address) => {
         const found = this.symbolAt(address);
         return found === undefined || found.offset === 0n ? found?.name : `${found.name}+${found.offset}`;

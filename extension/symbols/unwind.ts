@@ -18,6 +18,7 @@ export interface UnwindImage {
 }
 
 const returnAddress = 1;
+const alternateLink = 5;
 const stackPointer = 2;
 const framePointer = 8;
 /** sp, gp, tp, s0..s11: what a called function gives back unchanged. [RISC-V psABI, integer registers] */
@@ -33,16 +34,22 @@ export class CallerRegisters implements RegisterFile {
     readonly pc: bigint,
     readonly below: RegisterFile,
     readonly restored: ReadonlyMap<number, bigint | undefined>,
+    /** Registers that the callee had no rule for are unchanged, not only those that calls preserve. */
+    readonly keepsAll = false,
   ) {}
 
   x(index: number): bigint | undefined {
     if (index === 0) return 0n;
-    return this.restored.has(index) ? this.restored.get(index) : preserved.has(index) ? this.below.x(index) : undefined;
+    return this.restored.has(index)
+      ? this.restored.get(index)
+      : this.keepsAll || preserved.has(index)
+        ? this.below.x(index)
+        : undefined;
   }
 
   f(index: number): bigint | undefined {
     if (this.restored.has(index + 32)) return this.restored.get(index + 32);
-    return preservedFloat.has(index) ? this.below.f?.(index) : undefined;
+    return this.keepsAll || preservedFloat.has(index) ? this.below.f?.(index) : undefined;
   }
 }
 
@@ -138,13 +145,16 @@ function byDescription(
   if (returnRule === undefined || returnRule.kind === 'same') {
     pc = registers.x(returnRegister);
     // A function that never returns need not save ra: then ra is what its own last call left.
-    if (!exact && !isSignalFrame) return end('its return address was not saved', cfa);
+    if (!exact && pc === registers.pc) return end('its return address was not saved', cfa);
     const own = pc === undefined ? NaN : toNumber(pc - image.loadBias);
     const neverSaves = own >= description.low && own < description.high && !savesReturnAddress(description);
     if (neverSaves) return end('its return address was not saved', cfa);
   }
   if (pc === undefined) return end('its return address cannot be read', cfa);
-  return caller(pc, registers, restored, cfa, 'call frame information', isSignalFrame);
+  restored.set(returnRegister, pc);
+  // Millicode, which is called through t0, changes nothing that it does not say.
+  const keepsAll = returnRegister === alternateLink;
+  return caller(pc, registers, restored, cfa, 'call frame information', isSignalFrame, keepsAll);
 }
 
 function savesReturnAddress(description: FrameDescription): boolean {
@@ -193,9 +203,13 @@ function caller(
   cfa: bigint,
   foundBy: FoundBy,
   interrupted: boolean,
+  keepsAll = false,
 ): UnwindStep {
   if (pc === 0n) return end('its return address is 0', cfa);
-  return { kind: 'caller', frame: { registers: new CallerRegisters(pc, below, restored), cfa, foundBy, interrupted } };
+  return {
+    kind: 'caller',
+    frame: { registers: new CallerRegisters(pc, below, restored, keepsAll), cfa, foundBy, interrupted },
+  };
 }
 
 /** Whether an address stands behind a call, in this image's code or, failing that, in memory. */

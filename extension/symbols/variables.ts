@@ -3,7 +3,15 @@ import { MalformedInput, toNumber } from './bytes';
 import type { FrameContext, ReadMemory, Variable, VariableScope } from './contract';
 import { at, tag } from './dwarf/constants';
 import type { Dwarf } from './dwarf/dwarf';
-import { evaluateLocation, unavailable, type ExpressionContext, type Location } from './dwarf/expressions';
+import { calledFunction, findCallSite, passedValue } from './dwarf/call-sites';
+import {
+  evaluateLocation,
+  evaluateNumber,
+  unavailable,
+  Unavailable,
+  type ExpressionContext,
+  type Location,
+} from './dwarf/expressions';
 import { originChain, withAttribute, type Scope } from './dwarf/functions';
 import { constantBytes, expressionAt } from './dwarf/locations';
 import { typeName, type Type, type Types } from './dwarf/types';
@@ -16,6 +24,8 @@ export interface VariableImage {
   readonly types: Types;
   readonly loadBias: bigint;
   frameAddress(frame: FrameContext, readMemory: ReadMemory): bigint | undefined;
+  /** The frame that called, with its pc behind the call. */
+  caller(frame: FrameContext, readMemory: ReadMemory): FrameContext | undefined;
   describeAddress(address: bigint): string | undefined;
 }
 
@@ -163,7 +173,7 @@ function locate(image: VariableImage, entry: Entry, frame: FrameContext, readMem
     if (step.has(at.DW_AT_location)) {
       const expression = expressionAt(step, at.DW_AT_location, place.pc);
       if (!(expression instanceof Uint8Array)) return expression;
-      return evaluateLocation(expression, expressionContext(image, step.unit, place, frame, readMemory));
+      return evaluateLocation(expression, expressionContext(image, step.unit, place, frame, readMemory, 0));
     }
     const bytes = constantBytes(step);
     if (bytes !== undefined) return { kind: 'bytes', bytes };
@@ -177,6 +187,7 @@ function expressionContext(
   place: Place,
   frame: FrameContext,
   readMemory: ReadMemory,
+  depth: number,
 ): ExpressionContext {
   const context: ExpressionContext = {
     unit,
@@ -192,6 +203,37 @@ function expressionContext(
       const forbidden = () => unavailable('the frame base refers to itself');
       return evaluateLocation(expression, { ...context, unit: owner.unit, frameBase: forbidden });
     },
+    entryValue: (expression) => entryValue(image, place, expression, frame, readMemory, depth),
   };
   return context;
+}
+
+/** How many callers may pass on what they were themselves passed. */
+const mostCallers = 16;
+
+/** The value of a register on entry to the function, from what the caller says that it passed. */
+function entryValue(
+  image: VariableImage,
+  place: Place,
+  expression: Uint8Array,
+  frame: FrameContext,
+  readMemory: ReadMemory,
+  depth: number,
+): bigint {
+  const lost = (why: string) => new Unavailable(`it was known only on entry to the function, and ${why}`);
+  if (depth >= mostCallers) throw lost('its callers pass it on too often');
+  const caller = image.caller(frame, readMemory);
+  if (caller === undefined) throw lost('the caller is not known');
+  const outer = placeOf(image, caller);
+  const owner = outer.path[0]?.entry;
+  const returnPc = toNumber(caller.registers.pc - image.loadBias);
+  const site = owner === undefined ? undefined : findCallSite(owner, returnPc);
+  if (site === undefined || outer.unit === undefined) throw lost('the call is not described');
+  // A jump instead of a call in between may have changed what was passed.
+  const here = place.path[0]?.entry;
+  const name = here === undefined ? undefined : withAttribute(here, at.DW_AT_name)?.text(at.DW_AT_name);
+  if (name === undefined || calledFunction(site) !== name) throw lost('the caller called another function');
+  const value = passedValue(site, expression);
+  if (value === undefined) throw lost('the caller does not say what it passed');
+  return evaluateNumber(value, expressionContext(image, outer.unit, outer, caller, readMemory, depth + 1));
 }

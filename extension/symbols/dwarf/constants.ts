@@ -38,7 +38,11 @@ export const tag = {
   DW_TAG_type_unit: 0x41,
   DW_TAG_rvalue_reference_type: 0x42,
   DW_TAG_atomic_type: 0x47,
+  DW_TAG_call_site: 0x48,
+  DW_TAG_call_site_parameter: 0x49,
   DW_TAG_immutable_type: 0x4b,
+  DW_TAG_GNU_call_site: 0x4109,
+  DW_TAG_GNU_call_site_parameter: 0x410a,
 } as const;
 
 export const at = {
@@ -85,9 +89,13 @@ export const at = {
   DW_AT_addr_base: 0x73,
   DW_AT_rnglists_base: 0x74,
   DW_AT_dwo_name: 0x76,
+  DW_AT_call_return_pc: 0x7d,
+  DW_AT_call_value: 0x7e,
+  DW_AT_call_origin: 0x7f,
   DW_AT_alignment: 0x88,
   DW_AT_loclists_base: 0x8c,
   DW_AT_MIPS_linkage_name: 0x2007,
+  DW_AT_GNU_call_site_value: 0x2111,
   DW_AT_GNU_dwo_name: 0x2130,
   DW_AT_GNU_addr_base: 0x2133,
 } as const;

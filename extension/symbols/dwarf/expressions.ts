@@ -33,6 +33,8 @@ export interface ExpressionContext {
   /** DW_AT_frame_base of the function. */
   readonly frameBase: () => Location;
   readonly objectAddress?: bigint;
+  /** What an expression was worth when the function was entered, as the caller tells it. Throws `Unavailable`. */
+  readonly entryValue?: (expression: Uint8Array) => bigint;
 }
 
 /** There is no value, for a reason that the user is told. */
@@ -378,7 +380,7 @@ class Machine {
         return this.#call(cursor.unsigned(this.context.unit?.offsetSize ?? 4));
       case op.DW_OP_entry_value:
       case op.DW_OP_GNU_entry_value:
-        throw new Unavailable('it was known only on entry to the function');
+        return this.#push(this.#entryValue(cursor.block(cursor.uleb())));
       case op.DW_OP_GNU_parameter_ref:
       case op.DW_OP_GNU_variable_value:
         throw new Unavailable('it depends on a value of the caller');
@@ -388,6 +390,11 @@ class Machine {
       default:
         throw new Unavailable(`its location uses ${operationName(code)}, which is not supported`);
     }
+  }
+
+  #entryValue(expression: Uint8Array): bigint {
+    if (this.context.entryValue === undefined) throw new Unavailable('it was known only on entry to the function');
+    return this.context.entryValue(expression);
   }
 
   #pick(index: number): void {

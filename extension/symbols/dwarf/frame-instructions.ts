@@ -17,9 +17,10 @@ export type CfaRule =
   | { readonly kind: 'register'; readonly register: number; readonly offset: number }
   | { readonly kind: 'expression'; readonly bytes: Uint8Array };
 
-/** The rules from `address` on. The map is changed by the next row: use it at once. */
+/** The rules for `address <= pc < end`. Making the next row changes the map: use a row before asking for another. */
 export interface FrameRow {
   readonly address: number;
+  readonly end: number;
   readonly cfa: CfaRule;
   readonly registers: ReadonlyMap<number, RegisterRule>;
 }
@@ -189,8 +190,8 @@ export function* runInstructions(description: FrameDescription): Generator<Frame
   while (!cursor.done) {
     const distance = execute(cursor);
     if (distance === undefined) continue;
-    yield { address, cfa: state.cfa, registers: state.registers };
+    yield { address, end: address + distance, cfa: state.cfa, registers: state.registers };
     address += distance;
   }
-  yield { address, cfa: state.cfa, registers: state.registers };
+  yield { address, end: Infinity, cfa: state.cfa, registers: state.registers };
 }

@@ -70,13 +70,8 @@ export class CallFrames {
 
   /** The rules that hold at an address. Throws `MalformedInput`. */
   row(description: FrameDescription, address: number): FrameRow {
-    let found: FrameRow | undefined;
-    for (const row of runInstructions(description)) {
-      if (row.address > address) break;
-      found = row;
-    }
-    if (found === undefined) throw new MalformedInput('a frame description has no rules for its own code');
-    return found;
+    for (const row of runInstructions(description)) if (address < row.end) return row;
+    throw new MalformedInput('a frame description has no rules for its own code');
   }
 
   #report(section: FrameSection, offset: number, error: unknown): void {

@@ -1,4 +1,5 @@
-# Runs in gdb: single-steps a guest in QEMU and writes what gdb makes of each stop, one JSON object a line.
+# Runs in gdb: single-steps a guest in QEMU and writes what gdb makes of the stops, one JSON object a line. Each instruction is
+# recorded the first two times that it is reached.
 # Arguments are convenience variables set on gdb's command line: $guest, $output, $steps, $low and $high of data and stack.
 import json
 
@@ -38,6 +39,10 @@ def frames():
     found = []
     frame = gdb.newest_frame()
     while frame is not None and len(found) < 50:
+        # gdb invents frames for functions that jumped to their successor; nothing of them is left in the machine.
+        if frame.type() == gdb.TAILCALL_FRAME:
+            frame = frame.older()
+            continue
         place = frame.find_sal()
         found.append(
             {
@@ -69,21 +74,24 @@ gdb.execute("set confirm off")
 gdb.execute("set backtrace past-main on")
 gdb.execute("set backtrace past-entry on")
 gdb.execute("set print inferior-events off")
-qemu = "qemu-system-riscv64 -M virt -bios none -display none -monitor none -serial none -S -gdb stdio -kernel "
+# A guest that traps for ever never finishes a step: QEMU then ends by itself, and gdb with it.
+qemu = "timeout 100 qemu-system-riscv64 -M virt -bios none -display none -monitor none -serial none -S -gdb stdio -kernel "
 gdb.execute("target remote | exec " + qemu + text("guest"))
 # The boot ROM knows nothing of the entry of an ELF file; stepping only, the guest can never run away.
 gdb.execute("set $pc = _start")
 with open(text("output"), "w") as output:
+    # int() of a code pointer through unsigned long: registers print signed otherwise.
+    unsigned = lambda name: str(int(gdb.parse_and_eval("(unsigned long)$" + name)))
+    times = {}
     for _ in range(number("steps")):
-        frame = gdb.newest_frame()
-        # int() of a code pointer through unsigned long: registers print signed otherwise.
-        unsigned = lambda name: str(int(gdb.parse_and_eval("(unsigned long)$" + name)))
-        registers = [unsigned("zero")] + [unsigned("x%d" % i) for i in range(1, 32)]
-        low = number("low")
-        memory = gdb.selected_inferior().read_memory(low, number("high") - low)
         pc = unsigned("pc")
-        stop = {"pc": pc, "x": registers, "frames": frames(), "memory": bytes(memory).hex()}
-        output.write(json.dumps(stop) + "\n")
+        times[pc] = times.get(pc, 0) + 1
+        if times[pc] <= 2:
+            registers = ["0"] + [unsigned("x%d" % i) for i in range(1, 32)]
+            low = number("low")
+            memory = gdb.selected_inferior().read_memory(low, number("high") - low)
+            stop = {"pc": pc, "x": registers, "frames": frames(), "memory": bytes(memory).hex()}
+            output.write(json.dumps(stop) + "\n")
         gdb.execute("stepi", to_string=True)
         if unsigned("pc") == pc:
             break

@@ -1,4 +1,4 @@
-/* Entry of the test guests without debugging information of its own function. */
+/* Entry of the test guests, without debugging information of its own: pointers, floating point on, then main. */
 __asm__(
     ".section .text.unlikely.start, \"ax\"\n"
     ".globl _start\n"
@@ -6,7 +6,13 @@ __asm__(
     "_start:\n"
     "  .cfi_startproc\n"
     "  .cfi_undefined ra\n"
+    ".option push\n"
+    ".option norelax\n"
+    "  la gp, __global_pointer$\n"
+    ".option pop\n"
     "  la sp, stack_top\n"
+    "  li t0, 0x6000\n"
+    "  csrs mstatus, t0\n"
     "  li a0, 1\n"
     "  li a1, 0\n"
     "  call main\n"
