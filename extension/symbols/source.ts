@@ -8,6 +8,9 @@ import { matchPaths } from './dwarf/paths';
 import type { Range } from './dwarf/ranges';
 import type { Entry, Unit } from './dwarf/units';
 
+/** Bytes; large frames of many saved registers take about 150. */
+const longestPrologue = 1024;
+
 /** A function active at an address, in link addresses. */
 export interface ActiveFunction {
   readonly scope: Scope;
@@ -87,16 +90,6 @@ export class SourceMap {
     return { file: this.#file(withFile.unit, withFile.number(at.DW_AT_decl_file)), line };
   }
 
-  /** Innermost function instance at an address: what keeps copies of a line apart. */
-  #instance(address: number): Scope | undefined {
-    const unit = this.dwarf.unitAt(address);
-    if (unit === undefined) return undefined;
-    return this.dwarf.functions
-      .path(unit, address)
-      .reverse()
-      .find((scope) => scope.kind !== 'block');
-  }
-
   matchFile(path: string): number[] {
     const recorded = this.dwarf.lines.files();
     return matchPaths(path, recorded).map((match) => recorded.indexOf(match));
@@ -134,57 +127,110 @@ export class SourceMap {
    * at the part that comes first; code that the compiler duplicated has the same column and is stopped at everywhere.
    */
   #chooseAddresses(rows: readonly Row[]): Breakpoint[] {
-    const covering = rows.filter((row) => row.end > row.address);
-    const useful = covering.some((row) => row.isStatement) ? covering : [...rows];
-    const instances = new Map<number | undefined, Row[]>();
-    for (const row of useful.sort((a, b) => a.address - b.address)) {
-      const key = this.#instance(row.address)?.entry.offset;
-      const group = instances.get(key);
-      if (group === undefined) instances.set(key, [row]);
-      else group.push(row);
+    const instances = new Map<Scope | undefined, Row[]>();
+    for (const row of [...rows].sort((a, b) => a.address - b.address)) {
+      const { extended, instance } = this.#withInstance(row);
+      const group = instances.get(instance);
+      if (group === undefined) instances.set(instance, [extended]);
+      else group.push(extended);
     }
     const chosen: Breakpoint[] = [];
-    for (const group of instances.values()) {
-      const first = group.find((row) => row.isStatement);
+    for (const [instance, group] of instances) {
+      const covering = group.filter((row) => row.end > row.address);
+      const useful = covering.some((row) => row.isStatement) ? covering : group;
+      const first = useful.find((row) => row.isStatement);
       let end = -Infinity;
-      for (const row of group) {
+      for (const row of useful) {
         // A row that continues the previous one is the same run.
         const begins = row.isStatement && row.column === first?.column;
-        if (begins && row.address > end) chosen.push(this.#behindPrologue(row));
+        if (begins && row.address > end) chosen.push(this.#behindPrologue(this.#withCallsBefore(row, instance)));
         if (begins || row.address <= end) end = Math.max(end, row.end);
       }
     }
     return chosen;
   }
 
+  /**
+   * The function instance that a row belongs to. A row that covers nothing may stand where an inlined function begins: when that is
+   * called from the row's line, the call is the extent of the row; otherwise the row is of the function on the path that is
+   * declared nearest above its line.
+   */
+  #withInstance(row: Row): { readonly extended: Row; readonly instance: Scope | undefined } {
+    const unit = this.dwarf.unitAt(row.address);
+    const path =
+      unit === undefined ? [] : this.dwarf.functions.path(unit, row.address).filter(({ kind }) => kind !== 'block');
+    const innermost = path[path.length - 1];
+    if (row.end > row.address || unit === undefined) return { extended: row, instance: innermost };
+    for (const [i, scope] of path.entries()) {
+      const range = scope.ranges.find(({ low }) => low === row.address);
+      if (range !== undefined && this.#isCalledFrom(unit, scope, row)) {
+        return { extended: { ...row, end: range.high }, instance: path[i - 1] };
+      }
+    }
+    let instance = innermost;
+    let nearest = -1;
+    for (const scope of path) {
+      const declared = this.#declaration(scope.entry);
+      if (declared?.file !== row.file || declared.line > row.line || declared.line < nearest) continue;
+      nearest = declared.line;
+      instance = scope;
+    }
+    return { extended: row, instance };
+  }
+
+  #isCalledFrom(unit: Unit, scope: Scope, row: Row): boolean {
+    const { kind, entry } = scope;
+    if (kind !== 'inlined' || entry.number(at.DW_AT_call_line) !== row.line) return false;
+    return this.#file(unit, entry.number(at.DW_AT_call_file)) === row.file;
+  }
+
+  /** Functions inlined into the line right before a row belong to the line: it begins where they begin. */
+  #withCallsBefore(row: Row, instance: Scope | undefined): Row {
+    const unit = this.dwarf.unitAt(row.address);
+    if (unit === undefined || instance === undefined) return row;
+    const calls = inlinedBelow(instance).filter((call) => this.#isCalledFrom(unit, call, row));
+    let { address } = row;
+    for (const { low, high } of calls.flatMap(({ ranges }) => ranges).sort((a, b) => b.high - a.high)) {
+      if (high === address) address = low;
+    }
+    return { ...row, address };
+  }
+
   /** A breakpoint on the line where a function begins belongs behind its prologue, where its arguments can be read. */
   #behindPrologue(row: Row): Breakpoint {
     const unit = this.dwarf.unitAt(row.address);
     const scope = unit === undefined ? undefined : this.dwarf.functions.functionAt(unit, row.address);
-    const entry = scope?.ranges[0]?.low;
-    if (scope === undefined || entry !== row.address) return row;
-    const body = this.rowAt(this.bodyStart(row.address));
-    // Optimised code begins with statements of other lines or inlined functions: then the entry itself is right.
+    if (unit === undefined || scope?.ranges[0]?.low !== row.address) return row;
+    const [first] = this.dwarf.lines.rowsBetween(unit, row.address, row.address + 1, true);
+    if (first?.line !== row.line || first.file !== row.file) return row;
+    const address = this.bodyStart(row.address);
+    const body = this.rowAt(address);
+    // The line that is shown is the body's, unless it is one of another file that was inlined there.
     return body === undefined || body.file !== row.file || body.line < row.line
-      ? row
-      : { ...body, address: this.bodyStart(row.address) };
+      ? { ...row, address }
+      : { ...body, address };
   }
 
-  /** Address behind the prologue of the function that begins at `low`: a marked row, or the second row. */
+  /**
+   * Address behind the prologue of the function that begins at `low`: a marked row; else the second row. Optimised functions may
+   * have none: their first row, of the line of the function itself, covers nothing.
+   */
   bodyStart(low: number): number {
     const unit = this.dwarf.unitAt(low);
     const scope = unit === undefined ? undefined : this.dwarf.functions.functionAt(unit, low);
     const range = scope?.ranges.find((candidate) => candidate.low === low);
     if (unit === undefined || range === undefined) return low;
-    let second: number | undefined;
-    for (const row of this.dwarf.lines.rowsBetween(unit, low, Math.min(range.high, low + 1024))) {
-      if (row.prologueEnd) return row.address;
-      if (row.address > low) second ??= row.address;
-    }
-    if (second === undefined) return low;
+    const rows = [...this.dwarf.lines.rowsBetween(unit, low, Math.min(range.high, low + longestPrologue), true)];
+    const marked = rows.find((row) => row.prologueEnd);
+    if (marked !== undefined) return marked.address;
+    const [first] = rows;
+    const entry = rows.find((row) => row.end > row.address);
+    const second = rows.find((row) => row.address > low);
+    if (first === undefined || second === undefined || first.line !== entry?.line || first.file !== entry.file)
+      return low;
     // No prologue contains a jump: a second row behind one is somewhere inside the body.
-    const code = this.codeAt(low, second - low);
-    return code === undefined || isControlTransfer(code) ? low : second;
+    const code = this.codeAt(low, second.address - low);
+    return code === undefined || isControlTransfer(code) ? low : second.address;
   }
 
   /** See `Symbols.rangesOfLine`. */

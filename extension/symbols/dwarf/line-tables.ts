@@ -82,38 +82,57 @@ export class LineTables {
     this.info.problems.add(`${where}: ${error.message}; its lines are not available`);
   }
 
-  /** The row that covers an address: the last of those that begin at the same address. */
-  rowAt(unit: Unit, address: number): Row | undefined {
-    const table = this.table(unit);
-    if (table === undefined) return undefined;
+  /** Number of the last row at or below an address in the sequence around it, and where that sequence ends. */
+  #locate(table: LineTable, address: number): { row: number; first: number; stop: number } | undefined {
     const { rows } = table;
     for (const { value: sequence } of table.sequences.containing(address)) {
       const first = rows.sequences[sequence] ?? 0;
+      const stop = rows.sequences[sequence + 1] ?? rows.count;
       let low = first;
-      let high = rows.sequences[sequence + 1] ?? rows.count;
+      let high = stop;
       while (low < high) {
         const middle = (low + high) >>> 1;
         if ((rows.address[middle] ?? 0) <= address) low = middle + 1;
         else high = middle;
       }
       const row = low - 1;
-      if (row >= first && ((rows.flags[row] ?? 0) & rowFlag.endSequence) === 0) return rowOf(rows, row);
+      if (row >= first && ((rows.flags[row] ?? 0) & rowFlag.endSequence) === 0) return { row, first, stop };
     }
     return undefined;
   }
 
-  /** Rows that cover some bytes of `low..high`, ascending, with their extent cut to it. Rows that cover nothing are left out. */
-  *rowsBetween(unit: Unit, low: number, high: number): Generator<Row> {
+  /** The row that covers an address: the last of those that begin at the same address. */
+  rowAt(unit: Unit, address: number): Row | undefined {
+    const table = this.table(unit);
+    const found = table === undefined ? undefined : this.#locate(table, address);
+    return table === undefined || found === undefined ? undefined : rowOf(table.rows, found.row);
+  }
+
+  /**
+   * Rows that cover some bytes of `low..high`, ascending, with their extent cut to it. With `withEmpty` also those that begin in
+   * the range and cover nothing.
+   */
+  *rowsBetween(unit: Unit, low: number, high: number, withEmpty = false): Generator<Row> {
+    const table = this.table(unit);
+    if (table === undefined) return;
+    const { rows } = table;
     for (let address = low; address < high;) {
-      const row = this.rowAt(unit, address);
-      if (row === undefined) {
-        const next = this.table(unit)?.sequences.nextLow(address);
+      const found = this.#locate(table, address);
+      if (found === undefined) {
+        const next = table.sequences.nextLow(address);
         if (next === undefined) return;
         address = next;
         continue;
       }
-      yield { ...row, address: Math.max(row.address, low), end: Math.min(row.end, high) };
-      address = Math.max(row.end, address + 1);
+      let index = found.row;
+      while (withEmpty && index > found.first && rows.address[index - 1] === address) index--;
+      for (; index < found.stop && (rows.address[index] ?? high) < high; index++) {
+        if (((rows.flags[index] ?? 0) & rowFlag.endSequence) !== 0) break;
+        const row = rowOf(rows, index);
+        if (row.end > row.address || withEmpty)
+          yield { ...row, address: Math.max(row.address, low), end: Math.min(row.end, high) };
+      }
+      address = Math.max(address + 1, rows.address[index] ?? high);
     }
   }
 
