@@ -2,7 +2,7 @@
 // npx tsx test/guest/differential/campaign.ts --count 100000 --seed 1 [--only INDEX] [--differences 5] [--compiled]
 import { parseArgs } from 'node:util';
 import { compareStates, describeDifference, type Difference } from './compare';
-import { generateSequence, type Sequence } from './generate';
+import { generateSequence, instructionsOf, type Sequence } from './generate';
 import { assembleHarness, chooseRecords, placeHarness, placeSequence, readState, readTraps, sameResult } from './image';
 import { greatestBatch, ramBase, resultsBase, trapLimit } from './layout';
 import { OurMachine } from './ours';
@@ -22,6 +22,8 @@ export interface CampaignOptions {
 }
 export interface CampaignResult {
   readonly sequences: number;
+  /** Names of the rows that occurred. */
+  readonly instructions: ReadonlySet<string>;
   /** Traps that both machines took. */
   readonly traps: number;
   /** Sequences that were made anew because they left their window or did not end. */
@@ -37,6 +39,7 @@ export function runCampaign(options: CampaignOptions): CampaignResult {
   const filter = new OurMachine(harness, 'watched');
   const plain = new OurMachine(harness, options.compiled === true ? 'compiled' : 'plain');
   let [traps, replaced] = [0, 0];
+  const instructions = new Set<string>();
   const differences: Difference[] = [];
   let done = 0;
   while (done < count && differences.length < greatestDifferences) {
@@ -57,9 +60,11 @@ export function runCampaign(options: CampaignOptions): CampaignResult {
       throw new Error(`sequence ${exit.index} ends when it is watched, and not otherwise: ${exit.reason}`);
     const qemu = runOnQemu(image);
     for (const [index, sequence] of fit.sequences.entries()) {
+      for (const name of instructionsOf(sequence)) instructions.add(name);
       traps += Math.min(Number(readTraps(qemu, index).get('traps') ?? 0n), trapLimit);
       const difference =
-        compareResults(sequence, index, qemu, plain.ram) ?? compareResults(sequence, index, filter.ram, plain.ram);
+        compareResults(sequence, index, 'QEMU', qemu, plain.ram) ??
+        compareResults(sequence, index, 'the watched interpreter', filter.ram, plain.ram);
       if (difference === undefined) continue;
       differences.push(difference);
       report(describeDifference(difference));
@@ -68,17 +73,18 @@ export function runCampaign(options: CampaignOptions): CampaignResult {
     done += size;
     report(`${done} sequences, ${traps} traps, ${replaced} replaced, ${differences.length} differences`);
   }
-  return { sequences: done, traps, replaced, differences };
+  return { sequences: done, instructions, traps, replaced, differences };
 }
 
 function compareResults(
   sequence: Sequence,
   index: number,
+  peer: string,
   theirs: Uint8Array,
   ours: Uint8Array,
 ): Difference | undefined {
   if (sameResult(theirs, ours, index)) return undefined;
-  return compareStates(sequence, readState(theirs, index), readState(ours, index));
+  return compareStates(sequence, peer, readState(theirs, index), readState(ours, index));
 }
 
 interface Fit {
@@ -89,6 +95,7 @@ interface Fit {
 /** Sequences that stay in their window and end, found by running them on our side with every page watched. */
 function makeFit(machine: OurMachine, seed: number, first: number, size: number): Fit {
   const sequences = Array.from({ length: size }, (_, index) => generateSequence(seed, first + index, 0, index));
+  machine.clearResults();
   sequences.forEach((sequence, index) => machine.place(index, sequence));
   let replaced = 0;
 

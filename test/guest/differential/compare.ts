@@ -6,27 +6,29 @@ import { permittedDifferences } from './permitted';
 
 export interface Difference {
   readonly sequence: Sequence;
+  /** Whose state the emulator's was compared with. */
+  readonly peer: string;
   readonly fields: readonly {
     readonly name: string;
-    readonly qemu: bigint | undefined;
+    readonly theirs: bigint | undefined;
     readonly ours: bigint | undefined;
   }[];
 }
 
 /** `undefined` where the states agree up to what `permitted.ts` lists. */
-export function compareStates(sequence: Sequence, qemu: State, ours: State): Difference | undefined {
-  const names = [...new Set([...qemu.keys(), ...ours.keys()])];
+export function compareStates(sequence: Sequence, peer: string, theirs: State, ours: State): Difference | undefined {
+  const names = [...new Set([...theirs.keys(), ...ours.keys()])];
   const fields = names
-    .filter((name) => qemu.get(name) !== ours.get(name))
-    .filter((name) => !permittedDifferences.some((permitted) => permitted.covers(name, qemu, ours)))
-    .map((name) => ({ name, qemu: qemu.get(name), ours: ours.get(name) }));
-  return fields.length === 0 ? undefined : { sequence, fields };
+    .filter((name) => theirs.get(name) !== ours.get(name))
+    .filter((name) => !permittedDifferences.some((permitted) => permitted.covers(name, theirs, ours)))
+    .map((name) => ({ name, theirs: theirs.get(name), ours: ours.get(name) }));
+  return fields.length === 0 ? undefined : { sequence, peer, fields };
 }
 
 const hexadecimal = (value: bigint | undefined): string => (value === undefined ? '-' : `0x${value.toString(16)}`);
 
 /** The sequence, where it starts from, and every field that differs. */
-export function describeDifference({ sequence, fields }: Difference): string {
+export function describeDifference({ sequence, peer, fields }: Difference): string {
   const { context } = sequence;
   const view = new DataView(sequence.code.buffer);
   const lines = [`sequence ${sequence.name}, ${context.mode}-mode, satp ${hexadecimal(context.satp)}`];
@@ -52,7 +54,7 @@ export function describeDifference({ sequence, fields }: Difference): string {
       .map(([name, value]) => `${name}=${value.toString(16)}`)
       .join(' ')}`,
   );
-  for (const { name, qemu, ours } of fields)
-    lines.push(`  ${name}: QEMU ${hexadecimal(qemu)}, ours ${hexadecimal(ours)}`);
+  for (const { name, theirs, ours } of fields)
+    lines.push(`  ${name}: ${peer} ${hexadecimal(theirs)}, ours ${hexadecimal(ours)}`);
   return lines.join('\n');
 }

@@ -129,7 +129,11 @@ export function randomContext(random: Random, startAt: (mode: Mode, mapped: bool
   const near = registers.filter((number) => number >= 8 && number <= 15).slice(0, 2);
   const others = registers.filter((number) => !near.includes(number));
   const addressRegisters = [2, ...near, ...others.slice(0, 2)];
-  const constantRegisters = others.slice(2, 7);
+  // Not x1, which c.jalr writes.
+  const constantRegisters = others
+    .slice(2)
+    .filter((register) => register !== 1)
+    .slice(0, 5);
 
   const x = Array.from({ length: 32 }, () => randomInteger(random));
   x[0] = 0n;

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import test from 'node:test';
-import { runCampaign } from './campaign';
+import { instructionNames } from '../../../emulator/cpu/decoder';
 import { repository } from '../harness/compiler';
+import { runCampaign } from './campaign';
 import { describeDifference } from './compare';
 import { permittedMarkdown } from './permitted';
 
@@ -15,6 +16,7 @@ test(`5,000 random sequences leave the same state as on QEMU, watched and unwatc
   const result = runCampaign({ count: 5000, seed });
   assert.deepEqual(result.differences.map(describeDifference), []);
   assert.equal(result.sequences, 5000);
+  assert.deepEqual([...result.instructions].sort(), [...instructionNames].sort(), 'every row of the table occurs');
   // That the sequences do something: without faults and calls there would be one trap each, the final ecall.
   assert.ok(result.traps > 2 * result.sequences, `only ${result.traps} traps`);
 });

@@ -1,5 +1,11 @@
 // Makes one random instruction sequence with the state it starts in. Encodings come from the processor's instruction table only.
-import { decode, encodable, type EncodableInstruction, instructionNames } from '../../../emulator/cpu/decoder';
+import {
+  decode,
+  encodable,
+  type EncodableInstruction,
+  instructionLength,
+  instructionNames,
+} from '../../../emulator/cpu/decoder';
 import type { EncodedField } from '../../../emulator/cpu/instructions/format';
 import { type Random, seededRandom } from '../../reference/random';
 import {
@@ -45,6 +51,19 @@ export function generateSequence(seed: number, index: number, attempt: number, s
 }
 
 type Fields = Record<string, number>;
+/** Names of the rows that a sequence is made of; undefined words have none. */
+export function instructionsOf({ code }: Sequence): string[] {
+  const view = new DataView(code.buffer);
+  const names: string[] = [];
+  for (let offset = 0; offset < code.length;) {
+    const length = instructionLength(view.getUint16(offset, true));
+    const decoded = decode(length === 4 ? view.getUint32(offset, true) : view.getUint16(offset, true));
+    if (decoded !== undefined) names.push(decoded.compressed?.name ?? decoded.row.name);
+    offset += length;
+  }
+  return names;
+}
+
 interface Item {
   readonly instruction: EncodableInstruction | 'word';
   readonly fields: Fields;

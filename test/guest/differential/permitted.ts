@@ -89,6 +89,11 @@ export const permittedDifferences: readonly PermittedDifference[] = [
     covers: never,
   },
   {
+    what: 'Instructions that stores changed, without FENCE.I',
+    why: 'Either the old or the new one may be executed. Sequences that execute anything but their own code are made anew.',
+    covers: never,
+  },
+  {
     what: 'Protected regions inside an access',
     why: 'QEMU looks at the first and last byte of an access only. No region is smaller than 8 bytes.',
     covers: never,
@@ -110,15 +115,19 @@ export function isAmbiguous(sequence: Sequence, state: State): boolean {
     const address = field(delegated ? 'stval' : 'mtval');
     const pc = Number(field(delegated ? 'sepc' : 'mepc'));
     const offset = (pc >= sequence.start + userAlias ? pc - userAlias : pc) - sequence.start;
+    // Only a fetch may fail elsewhere; what else traps there was executed.
+    const elsewhere = offset < 0 || offset >= sequence.code.length;
+    if (elsewhere && state.has(`trap ${trap} mcause`) && ![1n, 12n].includes(cause) && cause < 1n << 63n) return true;
     // An LR trapped whose SC was executed all the same.
     if (sequence.reservations.includes(sequence.start + offset)) return true;
     if (cause === 12n && (field('mstatus') & status.SUM) !== 0n) return true;
     if ((cause === 13n || cause === 15n) && sequence.context.mode === 'M' && isCode(address)) return true;
+    const ofData = [5n, 7n, 13n, 15n].includes(cause);
+    if (ofData && isProtected(sequence.context) && (address + 8n) % 4096n <= 8n) return true;
     if (cause !== 5n && cause !== 7n) continue;
     const place = placeOf(sequence.context, address);
     if (place === 'device') return true;
     if (place === 'hole' && (address % 8n !== 0n || isAtomic(sequence, offset))) return true;
-    if (isProtected(sequence.context) && (address + 8n) % 4096n <= 8n) return true;
   }
   return false;
 }
