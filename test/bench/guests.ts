@@ -9,9 +9,9 @@ export interface BenchGuest {
 }
 
 export const benchGuests: readonly BenchGuest[] = [
-  { name: 'integer', rounds: 40 },
-  { name: 'floating-point', rounds: 25, abi: 'lp64d' },
-  { name: 'virtual-memory', rounds: 1500 },
+  { name: 'integer', rounds: 60 },
+  { name: 'floating-point', rounds: 40, abi: 'lp64d' },
+  { name: 'virtual-memory', rounds: 6000 },
   { name: 'traps', rounds: 400 },
 ];
 
