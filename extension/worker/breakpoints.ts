@@ -68,7 +68,8 @@ export class BreakpointTable {
   setFunction(symbols: GuestSymbols, breakpoints: readonly FunctionBreakpoint[]): readonly BreakpointBinding[] {
     this.forget('function');
     return breakpoints.map((breakpoint) => {
-      const address = symbols.functionStart(breakpoint.name);
+      const addresses = symbols.functionStarts(breakpoint.name);
+      const [address] = addresses;
       if (address === undefined)
         return {
           id: breakpoint.id,
@@ -76,9 +77,9 @@ export class BreakpointTable {
           message: `No symbol "${breakpoint.name}" in the guest.`,
           addresses: [],
         };
-      this.place('function', breakpoint, [address], undefined);
+      this.place('function', breakpoint, addresses, undefined);
       const line = symbols.lineAt(address);
-      return { id: breakpoint.id, verified: true, ...(line !== undefined && { source: line }), addresses: [address] };
+      return { id: breakpoint.id, verified: true, ...(line !== undefined && { source: line }), addresses };
     });
   }
 

@@ -25,7 +25,8 @@ export class GuestSymbols {
     return this.images.some((image) => image.hasLines);
   }
   get problems(): readonly string[] {
-    return this.images.flatMap((image) => image.problems.map((problem) => `${image.name}: ${problem}`));
+    // An image that stands at two places has its problems once.
+    return [...new Set(this.images.flatMap((image) => image.problems.map((problem) => `${image.name}: ${problem}`)))];
   }
 
   lineAt(pc: bigint): SourceLocation | undefined {
@@ -43,13 +44,12 @@ export class GuestSymbols {
   files(): readonly string[] {
     return [...new Set(this.images.flatMap((image) => image.files()))];
   }
-  /** Where to stop for a function: behind its prologue. */
-  functionStart(name: string): bigint | undefined {
-    for (const image of this.images) {
+  /** Where to stop for a function: behind its prologue, in each image that has it. */
+  functionStarts(name: string): readonly bigint[] {
+    return this.images.flatMap((image) => {
       const address = image.addressOf(name);
-      if (address !== undefined) return image.functionBodyStart(address);
-    }
-    return undefined;
+      return address === undefined ? [] : [image.functionBodyStart(address)];
+    });
   }
   addressOf(name: string): bigint | undefined {
     for (const image of this.images) {

@@ -14,6 +14,7 @@ import { openBlockFile } from '../backends/block-file';
 import type { DeviceEntry, LaunchConfiguration } from '../debug/launch-configuration';
 import { loadSymbols, SymbolError, type Symbols } from '../symbols';
 import { ConfigurationError, suggestion } from './parse-launch';
+import { symbolsInRam } from './symbols-in-ram';
 
 export interface LoadedMachine {
   readonly machine: MachineConfiguration;
@@ -78,7 +79,13 @@ export function loadMachine(configuration: LaunchConfiguration): LoadedMachine {
     const file = path === configuration.guest ? guest : read('symbols', path);
     if (file === undefined) continue;
     try {
-      symbols.push(loadSymbols(file.bytes, { name: file.name }));
+      const image = loadSymbols(file.bytes, { name: file.name });
+      const early = symbolsInRam(image, file === guest, {
+        bios,
+        memoryBytes: configuration.memoryBytes,
+        ...(guest !== undefined && { guest }),
+      });
+      symbols.push(image, ...(early === undefined ? [] : [early]));
     } catch (error) {
       if (!(error instanceof SymbolError)) throw error;
       // The loader decides whether an image can run; without symbols debugging shows addresses.
