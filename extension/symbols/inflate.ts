@@ -158,12 +158,9 @@ export function inflateZlib(bytes: Uint8Array, size: number): Uint8Array {
   }
   if (at !== size) throw new MalformedInput(`${size} bytes expected, the stream holds ${at}`);
   const sum = bytes.subarray(input.offset, input.offset + 4);
-  if (
-    sum.length === 4 &&
-    (((sum[0] ?? 0) << 24) | ((sum[1] ?? 0) << 16) | ((sum[2] ?? 0) << 8) | (sum[3] ?? 0)) >>> 0 !== adler32(output)
-  ) {
+  const expected = sum.reduce((value, byte) => value * 256 + byte, 0);
+  if (sum.length < 4 || expected !== adler32(output))
     throw new MalformedInput('the check sum of compressed data is wrong');
-  }
   return output;
 }
 

@@ -5,6 +5,7 @@ import { encoding } from './dwarf/constants';
 import { registerName, Unavailable, type Location } from './dwarf/expressions';
 import {
   elementOf,
+  isAddressType,
   isCharacter,
   isSigned,
   pointerSize,
@@ -216,7 +217,7 @@ export class TypedValue implements Value {
     if (isCharacter(type)) return `${value} ${characterText(Number(value) & 0xff)}`;
     if (type.encoding === encoding.DW_ATE_UTF)
       return `${value} '${value < 0x110000n ? String.fromCodePoint(Number(value)) : '?'}'`;
-    return value.toString();
+    return isAddressType(this.type) ? hex(BigInt.asUintN(8 * type.size, value)) : value.toString();
   }
 
   #addressText(address: bigint): string {

@@ -290,6 +290,16 @@ export function strip(type: Type): Type {
   throw new MalformedInput('a type that refers to itself');
 }
 
+/** Whether a number is meant as an address: its type goes by such a name (`uintptr_t`, `phys_addr_t`, `vaddr`). */
+export function isAddressType(type: Type): boolean {
+  let step = type;
+  for (let i = 0; i < longestChain && (step.kind === 'typedef' || step.kind === 'qualified'); i++) {
+    if (step.kind === 'typedef' && /^uintptr(_t)?$|addr(ess)?(_t)?$/i.test(step.name)) return true;
+    step = step.target();
+  }
+  return false;
+}
+
 /** Size in bytes; 0 where it has none or it is not known. */
 export function sizeOf(type: Type, depth = 0): number {
   if (depth > longestChain) return 0;
@@ -340,7 +350,10 @@ function declare(type: Type, inner: string, depth: number): string {
       const target = type.target();
       if (target.kind === 'pointer' && target.name === undefined)
         return declarePointer(target, type.qualifier, inner, depth);
-      return `${type.qualifier} ${declare(target, inner, depth + 1)}`;
+      // Compilers qualify both an array and its elements; C writes it once.
+      const element = target.kind === 'array' ? target.element() : undefined;
+      const isRepeated = element?.kind === 'qualified' && element.qualifier === type.qualifier;
+      return `${isRepeated ? '' : `${type.qualifier} `}${declare(target, inner, depth + 1)}`;
     }
     case 'array':
       return declare(type.element(), `${inner}${type.counts.map((count) => `[${count ?? ''}]`).join('')}`, depth + 1);

@@ -6,7 +6,7 @@ import { loadSymbols, type StackFrame, type Symbols } from '../../../extension/s
 import { traceGuest, type GdbFrame, type Stop } from './gdb-trace';
 import { buildGuest, runTool, type Guest } from './guest-build';
 
-const steps = 700;
+const steps = 1200;
 
 const traces = new Map<Guest, Stop[]>();
 
