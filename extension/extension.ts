@@ -1,10 +1,13 @@
 // What VS Code activates. It only registers; machines, symbols and rules are loaded when a guest starts.
 import * as vscode from 'vscode';
-import { familySummaries, ruleSummaries } from './worker/rule-summary';
 import { registerCommands } from './views/commands';
+import { followSessions } from './views/context-keys';
+import { DataBreakpoints } from './views/data-breakpoints';
 import { registerDebugger } from './views/debugger';
 import { DevicesTree } from './views/devices-tree';
-import { InspectorPageHost } from './views/inspector-host';
+import { GuestPages } from './views/guest-pages';
+import { InlineValues, inlineValueLanguages } from './views/inline-values';
+import { Inspector } from './views/inspector';
 import { createIntentHandler } from './views/intents';
 import { Mutes } from './views/mutes';
 import { Problems } from './views/problems';
@@ -13,65 +16,34 @@ import { RulesTree } from './views/rules-tree';
 import { Sessions } from './views/sessions';
 import { createStatusBarItem } from './views/status-bar';
 import { ConsoleTerminals } from './views/terminals';
+import { familySummaries, ruleSummaries } from './worker/rule-summary';
 
 export function activate(context: vscode.ExtensionContext): void {
   const sessions = new Sessions();
   const mutes = new Mutes(context.workspaceState, sessions);
-  const onIntent = createIntentHandler(sessions, mutes);
-  let panel: { view: vscode.WebviewPanel; page: InspectorPageHost } | undefined;
-
-  const adopt = (view: vscode.WebviewPanel): InspectorPageHost => {
-    const page = new InspectorPageHost(view.webview, () => view.visible, context.extensionUri, sessions, onIntent);
-    panel = { view, page };
-    view.iconPath = vscode.Uri.joinPath(context.extensionUri, 'media', 'icon.svg');
-    view.onDidChangeViewState(() => page.refresh());
-    view.onDidDispose(() => {
-      page.dispose();
-      panel = undefined;
-    });
-    return page;
-  };
-  const openInspector = (device?: string): void => {
-    if (panel === undefined)
-      adopt(
-        vscode.window.createWebviewPanel(
-          'ringside.inspector',
-          'Ringside Inspector',
-          { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
-          {},
-        ),
-      );
-    else panel.view.reveal(undefined, true);
-    panel?.page.show(device, undefined);
-  };
-
+  const dataBreakpoints = new DataBreakpoints(sessions);
+  const pages = new GuestPages(sessions);
+  const inspector = new Inspector(context.extensionUri, sessions, createIntentHandler(sessions, mutes));
+  const rules = (): typeof ruleSummaries => ruleSummaries;
   context.subscriptions.push(
     sessions,
     mutes,
+    dataBreakpoints,
+    pages,
+    inspector,
     registerDebugger(context, sessions),
-    registerCommands({ extension: context, sessions, mutes, rules: () => ruleSummaries, openInspector }),
+    registerCommands({ extension: context, sessions, mutes, dataBreakpoints, pages, inspector, rules }),
+    followSessions(sessions),
     new ConsoleTerminals(sessions),
     new Problems(sessions),
-    new DevicesTree(sessions),
+    new DevicesTree(sessions, dataBreakpoints),
     new RulesTree({ families: familySummaries, rules: ruleSummaries }, sessions, mutes, context.workspaceState),
     createStatusBarItem(sessions),
-    vscode.workspace.registerTextDocumentContentProvider(ruleScheme, new RulePages(() => ruleSummaries)),
-    vscode.window.registerWebviewPanelSerializer('ringside.inspector', {
-      deserializeWebviewPanel: (view) => {
-        adopt(view);
-        return Promise.resolve();
-      },
-    }),
-    sessions.onChange((session) => {
-      // The first stop at a violation opens the picture of it; afterwards the user decides.
-      if (session.stoppedAt === undefined) return;
-      if (
-        panel === undefined &&
-        vscode.workspace.getConfiguration('ringside').get<boolean>('openInspectorAtViolation', true)
-      )
-        openInspector(session.stoppedAt.device);
-      else panel?.page.show(session.stoppedAt.device, undefined);
-    }),
+    vscode.workspace.registerTextDocumentContentProvider(ruleScheme, new RulePages(rules)),
+    vscode.languages.registerInlineValuesProvider(
+      inlineValueLanguages.map((language) => ({ language })),
+      new InlineValues(),
+    ),
   );
 }
 

@@ -80,7 +80,8 @@ class Page implements View {
   receive(data: unknown): void {
     const message = parsePageMessage(data);
     if (message === null) return;
-    if (message.type === 'show') this.change({ screen: message.screen });
+    // Whoever reads about violations is not taken away from them.
+    if (message.type === 'show') this.change(this.page.screen === 'violations' ? {} : { screen: message.screen });
     else if (message.model.sequence > this.model.sequence || this.acknowledged < 0) {
       const { standingAt } = message.model;
       // A new stop shows its own violation, whatever was looked at before.

@@ -124,11 +124,9 @@ export class RingsideDebugAdapter extends DebugSession {
 
   private async launch(values: unknown): Promise<undefined> {
     if (this.launched !== undefined) throw new Error('The guest is loaded already: restart it instead.');
-    const configuration = this.options.parseLaunch(values);
-    const withoutDebugging = readFields(values).flag('noDebug') === true;
-    if (withoutDebugging) await this.withoutDebugging();
+    const configuration = await this.configuration(values);
     this.launched = await this.target.launch(configuration);
-    this.stopOnEntry = configuration.stopOnEntry && !withoutDebugging;
+    this.stopOnEntry = configuration.stopOnEntry;
     this.inspection.guest(this.launched);
     this.tell(this.launched);
     return undefined;
@@ -150,10 +148,17 @@ export class RingsideDebugAdapter extends DebugSession {
       this.sendEvent(new Event('breakpoint', { reason: 'changed', breakpoint }));
   }
 
-  private async withoutDebugging(): Promise<void> {
+  /** With `noDebug` the guest just runs: violations are reported, nothing stops. */
+  private async configuration(values: unknown): Promise<LaunchConfiguration> {
+    const configuration = this.options.parseLaunch(values);
+    if (readFields(values).flag('noDebug') !== true) return configuration;
     this.breakpoints.ignore();
     this.dataBreakpoints.ignore();
     await this.exceptions.ignore();
+    const rules = configuration.rules.map(({ pattern, action }) =>
+      action === 'break' ? ({ pattern, action: 'report' } as const) : { pattern, action },
+    );
+    return { ...configuration, rules, stopOnEntry: false };
   }
 
   /** The guest runs once breakpoints and filters are in place. */
@@ -172,9 +177,8 @@ export class RingsideDebugAdapter extends DebugSession {
   private async restart(values: unknown): Promise<undefined> {
     if (this.launched === undefined) throw new Error('There is nothing to restart: launch first.');
     const raw = readFields(values).value('arguments');
-    const configuration = raw === undefined ? undefined : this.options.parseLaunch(raw);
-    if (configuration !== undefined)
-      this.stopOnEntry = configuration.stopOnEntry && readFields(raw).flag('noDebug') !== true;
+    const configuration = raw === undefined ? undefined : await this.configuration(raw);
+    if (configuration !== undefined) this.stopOnEntry = configuration.stopOnEntry;
     this.restarting = true;
     try {
       this.launched = await this.target.restart(configuration);

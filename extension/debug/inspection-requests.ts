@@ -79,9 +79,7 @@ export class InspectionRequests {
   hart(thread: unknown): number {
     if (typeof thread === 'number' && Number.isInteger(thread) && thread >= 1 && thread <= this.harts)
       return thread - 1;
-    throw new Error(
-      `There is no thread ${JSON.stringify(thread ?? 'none given')}: the guest has ${this.harts} harts.`,
-    );
+    throw new Error(`There is no thread ${JSON.stringify(thread ?? 'none given')}: the guest has ${this.harts} harts.`);
   }
   /** The expression that a name in the variables view, or as typed, stands for. */
   async named(

@@ -3,6 +3,9 @@ import * as vscode from 'vscode';
 import { sectionLink } from '../../emulator/virtio/rules/links';
 import type { ViolationReport } from '../debug/target';
 import type { RuleSummary } from '../worker/rule-summary';
+import type { DataBreakpoints } from './data-breakpoints';
+import type { GuestPages } from './guest-pages';
+import type { Inspector } from './inspector';
 import type { Mutes } from './mutes';
 import { openSource } from './navigation';
 import { openRulePage } from './rule-page';
@@ -13,8 +16,10 @@ export interface CommandSurroundings {
   readonly extension: vscode.ExtensionContext;
   readonly sessions: Sessions;
   readonly mutes: Mutes;
+  readonly dataBreakpoints: DataBreakpoints;
+  readonly pages: GuestPages;
   readonly rules: () => readonly RuleSummary[];
-  openInspector(device?: string): void;
+  readonly inspector: Inspector;
 }
 
 type Command = (...values: readonly unknown[]) => unknown;
@@ -23,7 +28,7 @@ export function registerCommands(around: CommandSurroundings): vscode.Disposable
   const { sessions, mutes } = around;
   const commands: Readonly<Record<string, Command>> = {
     'ringside.openSample': () => openSampleProject(around.extension),
-    'ringside.openInspector': (device) => around.openInspector(typeof device === 'string' ? device : undefined),
+    'ringside.openInspector': (device) => around.inspector.open(typeof device === 'string' ? device : undefined),
     'ringside.openWalkthrough': () =>
       vscode.commands.executeCommand(
         'workbench.action.openWalkthrough',
@@ -34,15 +39,14 @@ export function registerCommands(around: CommandSurroundings): vscode.Disposable
       const session = stopped(sessions);
       if (session !== undefined) await session.target.nextRingEvent();
     },
-    'ringside.goToCause': () => {
-      const violation = sessions.current?.stoppedAt;
-      const source = violation?.source;
+    'ringside.goToCause': (node) => {
+      const source = (violationOf(node) ?? newestWithSource(sessions))?.source;
       if (source === undefined)
-        return vscode.window.showInformationMessage('The guest is not stopped at a violation with a source line.');
+        return vscode.window.showInformationMessage('No violation with a source line was found in this session.');
       return openSource(source.file, source.line);
     },
-    'ringside.goToRelated': () => {
-      const source = sessions.current?.stoppedAt?.related?.source;
+    'ringside.goToRelated': (node) => {
+      const source = (violationOf(node) ?? newestWithSource(sessions))?.related?.source;
       if (source === undefined)
         return vscode.window.showInformationMessage('This violation does not follow from an earlier line.');
       return openSource(source.file, source.line);
@@ -75,28 +79,18 @@ export function registerCommands(around: CommandSurroundings): vscode.Disposable
       return mute === undefined ? mutes.clear() : mutes.remove(mute.rule, mute.device);
     },
     'ringside.clearMutes': () => mutes.clear(),
-    'ringside.showMemory': async (address, length) => {
-      const session = sessions.current;
-      if (session === undefined || typeof address !== 'string') return;
-      const bytes = await session.target.readMemory(
-        BigInt(address),
-        Math.min(Math.max(Number(length) || 64, 64), 4096),
-        'physical',
-        0,
-      );
-      const document = await vscode.workspace.openTextDocument({
-        content: hexDump(BigInt(address), bytes),
-        language: 'plaintext',
-      });
-      await vscode.window.showTextDocument(document, { viewColumn: vscode.ViewColumn.Beside, preview: true });
-    },
+    'ringside.showMemory': (address, length) =>
+      typeof address === 'string' ? around.pages.showMemory(BigInt(address), Number(length) || 64) : undefined,
+    'ringside.showCode': (address) =>
+      typeof address === 'string' ? around.pages.showCode(BigInt(address)) : undefined,
     'ringside.breakWhenChanges': async (address, length) => {
-      const session = sessions.current;
-      if (session === undefined || typeof address !== 'string' || typeof length !== 'number') return;
-      await session.debugSession.customRequest('setDataBreakpoints', {
-        breakpoints: [{ dataId: `${address}/${length}`, accessType: 'write' }],
-      });
+      if (typeof address !== 'string' || typeof length !== 'number') return;
+      await around.dataBreakpoints.add(address, length);
       vscode.window.setStatusBarMessage(`$(debug-breakpoint-data) stops when the guest stores to ${address}`, 5000);
+    },
+    'ringside.removeDataBreakpoint': (node) => {
+      const id = fieldOf(node, 'dataId');
+      return typeof id === 'string' ? around.dataBreakpoints.remove(id) : undefined;
     },
   };
   const guarded = Object.entries(commands).map(([name, run]) =>
@@ -119,6 +113,13 @@ function stopped(sessions: Sessions): ViewedSession | undefined {
     void vscode.window.showInformationMessage('The guest is running: pause it first.');
   else if (session.standing === 'stopped') return session;
   return undefined;
+}
+
+/** The violation that the guest stands at, else the newest one that has a line. */
+function newestWithSource(sessions: Sessions): ViolationReport | undefined {
+  const session = sessions.current;
+  const found = [...(session?.violations.values() ?? [])].filter((violation) => violation.source !== undefined);
+  return session?.stoppedAt ?? found.sort((a, b) => a.foundAtStep - b.foundAtStep).at(-1);
 }
 
 /** Tree nodes arrive as plain objects. */
@@ -150,16 +151,4 @@ async function pickRule(rules: readonly RuleSummary[]): Promise<string | undefin
     { placeHolder: 'Which rule shall be explained?', matchOnDescription: true },
   );
   return pick?.id;
-}
-
-/** Sixteen bytes a line, with their printable characters. */
-function hexDump(start: bigint, bytes: Uint8Array): string {
-  const lines: string[] = [];
-  for (let at = 0; at < bytes.length; at += 16) {
-    const row = bytes.subarray(at, at + 16);
-    const hex = Array.from(row, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
-    const text = Array.from(row, (byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : '.')).join('');
-    lines.push(`${(start + BigInt(at)).toString(16).padStart(16, '0')}  ${hex.padEnd(47)}  ${text}`);
-  }
-  return `${lines.join('\n')}\n`;
 }

@@ -2,8 +2,9 @@
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { RingsideDebugAdapter } from '../debug/adapter';
-import { ConfigurationError, parseLaunchConfiguration } from '../worker/parse-launch';
+import { ConfigurationError, type LaunchContext, parseLaunchConfiguration } from '../worker/parse-launch';
 import { createWorkerTarget } from '../worker/worker-target';
+import { findGuests, onlyImage } from './guest-files';
 import type { Sessions } from './sessions';
 
 export function registerDebugger(extension: vscode.ExtensionContext, sessions: Sessions): vscode.Disposable {
@@ -11,15 +12,9 @@ export function registerDebugger(extension: vscode.ExtensionContext, sessions: S
     createDebugAdapterDescriptor: (session) => {
       const target = createWorkerTarget(path.join(extension.extensionPath, 'dist', 'worker.js'));
       sessions.add(session, target);
-      const folder =
-        session.workspaceFolder?.uri.fsPath ?? vscode.workspace.workspaceFolders?.[0]?.uri.fsPath ?? process.cwd();
       const adapter = new RingsideDebugAdapter({
         target,
-        parseLaunch: (raw) =>
-          parseLaunchConfiguration(raw, {
-            resolvePath: (file) => path.resolve(folder, file),
-            mayWriteFiles: vscode.workspace.isTrusted,
-          }),
+        parseLaunch: (raw) => parseLaunchConfiguration(raw, launchContext(session.workspaceFolder)),
         consolesElsewhere: true,
       });
       return new vscode.DebugAdapterInlineImplementation(adapter);
@@ -30,6 +25,12 @@ export function registerDebugger(extension: vscode.ExtensionContext, sessions: S
     vscode.debug.registerDebugConfigurationProvider('virtio', new ConfigurationProvider()),
     vscode.debug.onDidTerminateDebugSession((session) => void sessions.end(session.id)),
   );
+}
+
+/** Relative paths start at the folder of the launch configuration, else at the first one. */
+function launchContext(folder: vscode.WorkspaceFolder | undefined): LaunchContext {
+  const base = (folder ?? vscode.workspace.workspaceFolders?.[0])?.uri.fsPath ?? process.cwd();
+  return { resolvePath: (file) => path.resolve(base, file), mayWriteFiles: vscode.workspace.isTrusted };
 }
 
 class ConfigurationProvider implements vscode.DebugConfigurationProvider {
@@ -50,22 +51,31 @@ class ConfigurationProvider implements vscode.DebugConfigurationProvider {
     folder: vscode.WorkspaceFolder | undefined,
     configuration: vscode.DebugConfiguration,
   ): Promise<vscode.DebugConfiguration | null | undefined> {
-    if (configuration.type !== '' && configuration.request !== '' && Object.keys(configuration).length > 0)
-      return configuration;
-    if (folder === undefined) {
-      void vscode.window.showInformationMessage(
-        'Open a folder with your guest first, or run “Ringside: Open Sample Project”.',
+    // Without a launch.json an object arrives that has hardly anything in it.
+    const { type, request } = configuration as Partial<vscode.DebugConfiguration>;
+    if (type !== undefined && type !== '' && request !== undefined && request !== '') return configuration;
+    const place = folder ?? vscode.workspace.workspaceFolders?.[0];
+    if (place === undefined) {
+      const sample = 'Open Sample Project';
+      const choice = await vscode.window.showInformationMessage(
+        'Open the folder of your guest first, or try the sample.',
+        sample,
       );
+      if (choice === sample) await vscode.commands.executeCommand('ringside.openSample');
       return undefined;
     }
-    const found = await vscode.workspace.findFiles(
-      new vscode.RelativePattern(folder, '**/*.elf'),
-      '**/node_modules/**',
-      50,
-    );
-    const program = found.length === 1 ? found[0]?.fsPath : await pickGuest(found, folder);
-    if (program === undefined) return null;
-    return { type: 'virtio', request: 'launch', name: `Boot ${path.basename(program)}`, program, devices: [] };
+    const guests = await findGuests(place);
+    const program = guests.length === 1 ? guests[0] : await pickGuest(guests, place);
+    if (program === undefined) return undefined;
+    const image = await onlyImage(place);
+    return {
+      ...configuration,
+      type: 'virtio',
+      request: 'launch',
+      name: `Boot ${path.basename(program)}`,
+      program,
+      devices: [...(image === undefined ? [] : [{ type: 'block', image }]), { type: 'console' }, { type: 'entropy' }],
+    };
   }
 
   /** Says everything that is wrong before anything starts. */
@@ -74,11 +84,7 @@ class ConfigurationProvider implements vscode.DebugConfigurationProvider {
     configuration: vscode.DebugConfiguration,
   ): vscode.DebugConfiguration | undefined {
     try {
-      const base = folder?.uri.fsPath ?? process.cwd();
-      parseLaunchConfiguration(configuration, {
-        resolvePath: (file) => path.resolve(base, file),
-        mayWriteFiles: vscode.workspace.isTrusted,
-      });
+      parseLaunchConfiguration(configuration, launchContext(folder));
       return configuration;
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
@@ -93,23 +99,19 @@ class ConfigurationProvider implements vscode.DebugConfigurationProvider {
   }
 }
 
-async function pickGuest(found: readonly vscode.Uri[], folder: vscode.WorkspaceFolder): Promise<string | undefined> {
+async function pickGuest(found: readonly string[], folder: vscode.WorkspaceFolder): Promise<string | undefined> {
   if (found.length === 0) {
     const configure = 'Create launch.json';
     const choice = await vscode.window.showInformationMessage(
-      'There is no launch.json and no .elf file in this folder. Tell Ringside which guest to boot.',
+      'There is no launch.json here, and no ELF file for 64-bit RISC-V (*.elf, kernel, vmlinux). Tell Ringside which guest to boot.',
       configure,
     );
     if (choice === configure) await vscode.commands.executeCommand('workbench.action.debug.configure');
     return undefined;
   }
   const pick = await vscode.window.showQuickPick(
-    found.map((uri) => ({
-      label: path.basename(uri.fsPath),
-      description: path.relative(folder.uri.fsPath, uri.fsPath),
-      uri,
-    })),
-    { placeHolder: 'Which guest shall boot?' },
+    found.map((file) => ({ label: path.basename(file), description: path.relative(folder.uri.fsPath, file), file })),
+    { placeHolder: 'Which guest shall boot?', matchOnDescription: true },
   );
-  return pick?.uri.fsPath;
+  return pick?.file;
 }

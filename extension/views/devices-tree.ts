@@ -1,7 +1,8 @@
-// The guest's devices as a native tree: status, queues, violations. Drawn from the same pictures as the inspector.
+// The guest's devices as a native tree: status, queues, violations, and data breakpoints of the inspector. Drawn from the same pictures as the inspector.
 import * as vscode from 'vscode';
 import type { ViolationReport } from '../debug/target';
-import { levelWord } from '../debug/violation-text';
+import { fileName, levelWord } from '../debug/violation-text';
+import type { DataBreakpoints } from './data-breakpoints';
 import type { Sessions, ViewedSession } from './sessions';
 
 type Node =
@@ -13,7 +14,8 @@ type Node =
       readonly tooltip?: string;
       readonly icon: string;
     }
-  | { readonly kind: 'violation'; readonly violation: ViolationReport };
+  | { readonly kind: 'violation'; readonly violation: ViolationReport }
+  | { readonly kind: 'data-breakpoint'; readonly dataId: string };
 
 /** While the guest runs, the tree is refreshed this often at most. */
 const refreshMilliseconds = 500;
@@ -25,12 +27,16 @@ export class DevicesTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
   private timer: NodeJS.Timeout | undefined;
   private readonly view: vscode.TreeView<Node>;
 
-  constructor(private readonly sessions: Sessions) {
+  constructor(
+    private readonly sessions: Sessions,
+    private readonly dataBreakpoints: DataBreakpoints,
+  ) {
     this.view = vscode.window.createTreeView('ringside.devices', { treeDataProvider: this });
     this.subscriptions = [
       this.view,
       sessions.onChange(() => this.refreshSoon(0)),
       sessions.onViolation(() => this.refreshSoon(refreshMilliseconds)),
+      dataBreakpoints.onChange(() => this.refreshSoon(0)),
       vscode.debug.onDidChangeActiveDebugSession(() => this.refreshSoon(0)),
       this.view.onDidChangeVisibility(() => this.refreshSoon(0)),
     ];
@@ -70,7 +76,7 @@ export class DevicesTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
         const where =
           violation.source === undefined
             ? violation.function
-            : `${violation.source.file.split('/').at(-1) ?? ''}:${violation.source.line}`;
+            : `${fileName(violation.source.file)}:${violation.source.line}`;
         item.description = `${where}${violation.count > 1 ? ` · ${violation.count}×` : ''}`;
         item.iconPath = new vscode.ThemeIcon(
           violation.level === 'must' ? 'error' : 'warning',
@@ -86,23 +92,34 @@ export class DevicesTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
           };
         return item;
       }
+      case 'data-breakpoint': {
+        const [place = '', bytes = ''] = node.dataId.replace('physical:', '').split('/');
+        const item = new vscode.TreeItem(`Break when ${place} changes`);
+        item.description = `${bytes} ${bytes === '1' ? 'byte' : 'bytes'}, guest-physical`;
+        item.iconPath = new vscode.ThemeIcon('debug-breakpoint-data');
+        item.contextValue = 'data-breakpoint';
+        return item;
+      }
     }
   }
 
   async getChildren(node?: Node): Promise<Node[]> {
-    const session = this.sessions.current;
+    const session = node?.kind === 'device' ? node.session : this.sessions.current;
     if (session === undefined) return [];
-    if (node === undefined) return session.devices.map(({ name, type }) => ({ kind: 'device', session, name, type }));
+    if (node === undefined) return this.roots(session);
     if (node.kind !== 'device') return [];
     const found = violationsOf(session, node.name).map((violation): Node => ({ kind: 'violation', violation }));
-    if (session.standing === 'ended') return found;
     try {
-      const { device } = await session.target.inspect({ device: node.name });
+      const picture =
+        session.standing === 'ended'
+          ? session.pictures.get(node.name)
+          : await session.target.inspect({ device: node.name });
+      const device = picture?.device ?? null;
       if (device === null) return found;
       const facts = device.queues.map((queue): Node => ({
         kind: 'fact',
-        label: `${queue.name} ${queue.index}`,
-        description: queue.ready ? `${queue.size} entries · ${queue.caption}` : 'not ready',
+        label: queue.name,
+        description: `queue ${queue.index} · ${queue.ready ? `${queue.size} entries · ${queue.caption}` : 'not ready'}`,
         icon: queue.ready ? 'list-ordered' : 'circle-slash',
       }));
       return [
@@ -114,6 +131,16 @@ export class DevicesTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
       // The session ended while the tree was being drawn; what is known is what was found.
       return found;
     }
+  }
+
+  /** The view's title says whose devices these are, as soon as there is a choice. */
+  private roots(session: ViewedSession): Node[] {
+    const ended = session.standing === 'ended' ? ' (ended)' : '';
+    this.view.description = this.sessions.live.length > 1 || ended !== '' ? `${session.name}${ended}` : '';
+    return [
+      ...session.devices.map(({ name, type }): Node => ({ kind: 'device', session, name, type })),
+      ...this.dataBreakpoints.of(session).map((dataId): Node => ({ kind: 'data-breakpoint', dataId })),
+    ];
   }
 
   private refreshSoon(milliseconds: number): void {

@@ -1,9 +1,9 @@
-// Hosts the inspector page, as an editor tab and in the side bar: snapshots out, intents in. Hidden pages cost nothing.
+// Hosts one inspector page: snapshots out, intents in. A hidden page costs nothing.
 import * as vscode from 'vscode';
 import { type Intent, type PageMessage, parseIntent, type Screen } from '../../webview/model/messages';
 import { emptyModel, type InspectorModel } from '../../webview/model/inspector';
 import { inspectorHtml } from './inspector-html';
-import type { Sessions } from './sessions';
+import type { Sessions, ViewedSession } from './sessions';
 
 /** At most 30 pictures a second. */
 const pictureMilliseconds = 34;
@@ -15,7 +15,10 @@ export class InspectorPageHost implements vscode.Disposable {
   private selection: { device?: string; queue?: number; firstRow?: number; rowCount?: number } = {};
   private ready = false;
   private busy = false;
-  private dirty = true;
+  private disposed = false;
+  /** Changes so far, and how many of them the last picture has in it. */
+  private changes = 1;
+  private pictured = 0;
   private timer: NodeJS.Timeout | undefined;
   private unrendered = 0;
   private screen: Screen | undefined;
@@ -46,6 +49,7 @@ export class InspectorPageHost implements vscode.Disposable {
   }
 
   dispose(): void {
+    this.disposed = true;
     clearTimeout(this.timer);
     for (const subscription of this.subscriptions) subscription.dispose();
   }
@@ -58,7 +62,7 @@ export class InspectorPageHost implements vscode.Disposable {
   }
 
   refresh(): void {
-    this.dirty = true;
+    this.changes++;
     this.schedule(0);
   }
 
@@ -98,31 +102,44 @@ export class InspectorPageHost implements vscode.Disposable {
   private async send(): Promise<void> {
     const running = this.sessions.current?.standing === 'running';
     // A page that has not drawn the last picture gets no new one; a hidden page gets none at all.
-    if (!this.ready || this.busy || this.unrendered > 0 || !this.isVisible() || (!this.dirty && !running)) return;
+    if (!this.ready || this.busy || this.unrendered > 0 || !this.isVisible()) return;
+    if (this.pictured === this.changes && !running) return;
     this.busy = true;
-    this.dirty = false;
+    const pictured = this.changes;
     const model = await this.model();
     this.busy = false;
+    this.pictured = pictured;
     this.unrendered++;
     await this.post({ type: 'snapshot', model });
     if (this.screen !== undefined) await this.post({ type: 'show', screen: this.screen });
     this.screen = undefined;
-    if (this.dirty) this.schedule(pictureMilliseconds);
+    if (this.changes !== pictured) this.schedule(pictureMilliseconds);
   }
 
   private async model(): Promise<InspectorModel> {
     const session = this.sessions.current;
-    if (session === undefined || session.standing === 'starting') return emptyModel(++sequence);
+    if (session === undefined) return emptyModel(++sequence);
+    if (session.standing === 'starting') return { ...emptyModel(++sequence), session: 'starting' };
+    if (session.standing === 'ended') return this.lastPicture(session);
     try {
-      return { ...(await session.target.inspect(this.selection)), sequence: ++sequence };
+      const picture = await session.target.inspect(this.selection);
+      if (picture.device !== null) session.pictures.set(picture.device.name, picture);
+      return { ...picture, sequence: ++sequence };
     } catch {
-      // The session is gone: the empty page says so.
-      return emptyModel(++sequence);
+      // It ended while the picture was asked for.
+      return this.lastPicture(session);
     }
   }
 
+  /** What is known of a machine that is gone. */
+  private lastPicture({ pictures }: ViewedSession): InspectorModel {
+    const picture = pictures.get(this.selection.device ?? '') ?? [...pictures.values()].at(-1) ?? emptyModel();
+    const nothing = { nextRingEvent: false, previousRingEvent: false, continue: false, pause: false };
+    return { ...picture, session: 'ended', can: nothing, sequence: ++sequence };
+  }
+
   private async post(message: PageMessage): Promise<void> {
-    await this.webview.postMessage(message);
+    if (!this.disposed) await this.webview.postMessage(message);
   }
 }
 

@@ -20,7 +20,7 @@ async function perform(intent: Intent, page: InspectorPageHost, sessions: Sessio
     case 'goToSource':
       return openSource(intent.file, intent.line);
     case 'goToAddress':
-      await vscode.commands.executeCommand('debug.action.openDisassemblyView');
+      await vscode.commands.executeCommand('ringside.showCode', intent.pc);
       return;
     case 'showMemory':
       await vscode.commands.executeCommand('ringside.showMemory', intent.address, intent.lengthBytes);
@@ -44,7 +44,8 @@ async function perform(intent: Intent, page: InspectorPageHost, sessions: Sessio
       await (intent.type === 'mute'
         ? mutes.add(violation.rule, violation.device)
         : mutes.remove(violation.rule, violation.device));
-      return page.refresh();
+      page.refresh();
+      return;
     }
     case 'openRule':
       await vscode.commands.executeCommand('ringside.explainRule', intent.rule);

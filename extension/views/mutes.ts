@@ -1,5 +1,6 @@
 // Mutes: rules that are reported but do not stop on one device. Kept with the workspace, listed and removable.
 import * as vscode from 'vscode';
+import type { PolicyEntry } from '../debug/target';
 import type { Sessions } from './sessions';
 
 export interface Mute {
@@ -18,7 +19,7 @@ export class Mutes implements vscode.Disposable {
     private readonly memory: vscode.Memento,
     private readonly sessions: Sessions,
   ) {
-    this.subscription = sessions.onStart(() => void this.apply());
+    this.subscription = sessions.onStart((session) => void sessions.setPolicyOf(session, 'mute', this.entries()));
   }
 
   dispose(): void {
@@ -44,11 +45,10 @@ export class Mutes implements vscode.Disposable {
 
   private async replace(list: readonly Mute[]): Promise<void> {
     await this.memory.update(key, list);
-    await this.apply();
+    await this.sessions.setPolicy('mute', this.entries());
     this.changes.fire();
   }
-  private async apply(): Promise<void> {
-    const entries = this.list.map(({ rule, device }) => ({ pattern: rule, device, action: 'report' as const }));
-    await this.sessions.current?.target.setPolicy('mute', entries);
+  private entries(): readonly PolicyEntry[] {
+    return this.list.map(({ rule, device }) => ({ pattern: rule, device, action: 'report' }));
   }
 }

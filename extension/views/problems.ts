@@ -10,21 +10,10 @@ const severities = {
   hazard: vscode.DiagnosticSeverity.Warning,
 } as const;
 
-/** A problem that knows its violation, so that actions can be offered for it. */
-class ViolationDiagnostic extends vscode.Diagnostic {
-  constructor(
-    range: vscode.Range,
-    message: string,
-    severity: vscode.DiagnosticSeverity,
-    readonly violation: ViolationReport,
-  ) {
-    super(range, message, severity);
-  }
-}
-
 export class Problems implements vscode.Disposable, vscode.CodeActionProvider, vscode.CodeLensProvider {
   private readonly collection = vscode.languages.createDiagnosticCollection('ringside');
-  private readonly byConfiguration = new Map<string, Map<number, ViolationReport>>();
+  /** By configuration, then by session and number: one configuration may run twice at once. */
+  private readonly byConfiguration = new Map<string, Map<string, ViolationReport>>();
   private readonly lensChange = new vscode.EventEmitter<void>();
   readonly onDidChangeCodeLenses = this.lensChange.event;
   private readonly subscriptions: vscode.Disposable[];
@@ -49,12 +38,12 @@ export class Problems implements vscode.Disposable, vscode.CodeActionProvider, v
   }
 
   provideCodeActions(
-    _document: vscode.TextDocument,
+    document: vscode.TextDocument,
     _range: vscode.Range,
     context: vscode.CodeActionContext,
   ): vscode.CodeAction[] {
     return context.diagnostics.flatMap((diagnostic) => {
-      const violation = this.violationOf(diagnostic);
+      const violation = this.violationOf(document.uri, diagnostic);
       return violation === undefined ? [] : actionsFor(violation, diagnostic);
     });
   }
@@ -79,13 +68,13 @@ export class Problems implements vscode.Disposable, vscode.CodeActionProvider, v
   private note(session: ViewedSession, violation: ViolationReport): void {
     let list = this.byConfiguration.get(session.configurationKey);
     if (list === undefined)
-      this.byConfiguration.set(session.configurationKey, (list = new Map<number, ViolationReport>()));
-    list.set(violation.number, violation);
+      this.byConfiguration.set(session.configurationKey, (list = new Map<string, ViolationReport>()));
+    list.set(`${session.id} ${violation.number}`, violation);
     this.publish();
   }
 
   private publish(): void {
-    const files = new Map<string, ViolationDiagnostic[]>();
+    const files = new Map<string, vscode.Diagnostic[]>();
     for (const violation of [...this.byConfiguration.values()].flatMap((list) => [...list.values()])) {
       if (violation.source === undefined) continue;
       const diagnostics = files.get(violation.source.file) ?? [];
@@ -106,25 +95,22 @@ export class Problems implements vscode.Disposable, vscode.CodeActionProvider, v
       );
   }
 
-  /** Diagnostics come back from the editor without our class, so they are found again by rule and line. */
-  private violationOf(diagnostic: vscode.Diagnostic): ViolationReport | undefined {
+  /** Diagnostics come back from the editor as plain ones, so theirs is found again by rule and line. */
+  private violationOf(uri: vscode.Uri, diagnostic: vscode.Diagnostic): ViolationReport | undefined {
     if (diagnostic.source !== 'ringside' || typeof diagnostic.code !== 'object') return undefined;
     const rule = diagnostic.code.value;
     const line = diagnostic.range.start.line + 1;
-    return [...this.byConfiguration.values()]
-      .flatMap((list) => [...list.values()])
-      .find((violation) => violation.rule === rule && violation.source?.line === line);
+    return this.at(uri).find((violation) => violation.rule === rule && violation.source?.line === line);
   }
 }
 
-function diagnosticOf(violation: ViolationReport): ViolationDiagnostic {
+function diagnosticOf(violation: ViolationReport): vscode.Diagnostic {
   const line = Math.max(0, (violation.source?.line ?? 1) - 1);
   const column = Math.max(0, (violation.source?.column ?? 1) - 1);
-  const diagnostic = new ViolationDiagnostic(
+  const diagnostic = new vscode.Diagnostic(
     new vscode.Range(line, column, line, 1000),
     `${violation.title}: ${violation.message}\nFix: ${violation.fix}`,
     severities[violation.level],
-    violation,
   );
   diagnostic.source = 'ringside';
   diagnostic.code = { value: violation.rule, target: vscode.Uri.parse(violation.link) };

@@ -37,7 +37,11 @@ export class RulesTree implements vscode.TreeDataProvider<Node>, vscode.Disposab
     this.subscriptions = [
       view,
       view.onDidChangeCheckboxState((event) => void this.check(event.items)),
-      sessions.onStart((session) => void session.target.setPolicy('tree', this.choices)),
+      // A guest that runs without debugging reports and never stops.
+      sessions.onStart((session) => {
+        if (session.debugSession.configuration['noDebug'] !== true)
+          void sessions.setPolicyOf(session, 'tree', this.choices);
+      }),
       sessions.onChange(() => this.change.fire()),
       sessions.onViolation(() => this.change.fire()),
       mutes.onChange(() => this.change.fire()),
@@ -141,7 +145,7 @@ export class RulesTree implements vscode.TreeDataProvider<Node>, vscode.Disposab
     }
     this.choices = choices;
     await this.memory.update('ringside.ruleChoices', choices);
-    await this.sessions.current?.target.setPolicy('tree', choices);
+    await this.sessions.setPolicy('tree', choices);
     this.change.fire();
   }
 }

@@ -1,4 +1,5 @@
 // Copies the sample project to a folder of the user's and opens it.
+import { homedir } from 'node:os';
 import * as vscode from 'vscode';
 
 /** Resolves to the folder, or undefined when the user changed their mind. */
@@ -13,7 +14,7 @@ export async function openSampleProject(extension: vscode.ExtensionContext): Pro
     elsewhere,
   );
   if (choice === undefined) return undefined;
-  let parent = vscode.Uri.file(process.env['HOME'] ?? process.env['USERPROFILE'] ?? '.');
+  let parent = vscode.Uri.file(homedir());
   if (choice === elsewhere) {
     const picked = await vscode.window.showOpenDialog({
       canSelectFolders: true,

@@ -1,6 +1,7 @@
 // The debugging sessions of this window as the views see them: one record for each, and events when something changed.
 import * as vscode from 'vscode';
-import type { TargetEvent, ViolationReport } from '../debug/target';
+import type { InspectorModel } from '../../webview/model/inspector';
+import type { PolicyEntry, PolicyOrigin, TargetEvent, ViolationReport } from '../debug/target';
 import type { WorkerTarget } from '../worker/worker-target';
 
 export type SessionStanding = 'starting' | 'running' | 'stopped' | 'ended';
@@ -18,11 +19,14 @@ export interface ViewedSession {
   /** Where it stopped, when that was a violation. */
   stoppedAt: ViolationReport | undefined;
   devices: readonly { readonly name: string; readonly type: string }[];
+  /** The last picture of each device, for when the machine is gone. */
+  readonly pictures: Map<string, InspectorModel>;
 }
 
 export class Sessions implements vscode.Disposable {
   private readonly all = new Map<string, ViewedSession>();
   private readonly changes = new vscode.EventEmitter<ViewedSession>();
+  private readonly stops = new vscode.EventEmitter<ViewedSession>();
   private readonly starts = new vscode.EventEmitter<ViewedSession>();
   private readonly finds = new vscode.EventEmitter<{ session: ViewedSession; violation: ViolationReport }>();
   private readonly outputs = new vscode.EventEmitter<{ session: ViewedSession; channel: string; bytes: Uint8Array }>();
@@ -32,6 +36,8 @@ export class Sessions implements vscode.Disposable {
   readonly onStart = this.starts.event;
   /** Its standing, devices or policy changed. */
   readonly onChange = this.changes.event;
+  /** It stopped; fires behind `onChange`. */
+  readonly onStop = this.stops.event;
   readonly onViolation = this.finds.event;
   readonly onConsole = this.outputs.event;
 
@@ -42,6 +48,23 @@ export class Sessions implements vscode.Disposable {
   }
   get(id: string): ViewedSession | undefined {
     return this.all.get(id);
+  }
+  /** Those whose guest is still there. */
+  get live(): readonly ViewedSession[] {
+    return [...this.all.values()];
+  }
+
+  /** Replaces one origin's entries of the rule policy, in every session. */
+  async setPolicy(origin: PolicyOrigin, entries: readonly PolicyEntry[]): Promise<void> {
+    await Promise.all(this.live.map((session) => this.setPolicyOf(session, origin, entries)));
+  }
+  /** A session that is about to end may not take it; it does not need it either. */
+  async setPolicyOf(session: ViewedSession, origin: PolicyOrigin, entries: readonly PolicyEntry[]): Promise<void> {
+    try {
+      await session.target.setPolicy(origin, entries);
+    } catch (error) {
+      if (this.all.has(session.id) && session.standing !== 'ended') throw error;
+    }
   }
 
   add(debugSession: vscode.DebugSession, target: WorkerTarget): ViewedSession {
@@ -55,6 +78,7 @@ export class Sessions implements vscode.Disposable {
       violations: new Map(),
       stoppedAt: undefined,
       devices: [],
+      pictures: new Map(),
     };
     this.all.set(session.id, session);
     this.newest = session;
@@ -77,6 +101,7 @@ export class Sessions implements vscode.Disposable {
     for (const id of [...this.all.keys()]) void this.end(id);
     this.starts.dispose();
     this.changes.dispose();
+    this.stops.dispose();
     this.finds.dispose();
     this.outputs.dispose();
   }
@@ -100,9 +125,15 @@ export class Sessions implements vscode.Disposable {
         break;
       case 'launched':
         session.violations.clear();
+        session.pictures.clear();
+        session.stoppedAt = undefined;
+        session.standing = 'starting';
         session.devices = event.result.devices;
         break;
       case 'finished':
+        session.standing = 'ended';
+        void this.keepPictures(session);
+        break;
       case 'crashed':
         session.standing = 'ended';
         break;
@@ -111,6 +142,15 @@ export class Sessions implements vscode.Disposable {
       case 'message':
         return;
     }
+    this.changes.fire(session);
+    if (event.kind === 'stopped') this.stops.fire(session);
+  }
+  /** The machine is inspectable until the client says goodbye: what it ended as is what one wants to see. */
+  private async keepPictures(session: ViewedSession): Promise<void> {
+    // All are asked for at once, in front of the goodbye. Without a picture the views show the last one they drew.
+    const asked = session.devices.map(({ name }) => session.target.inspect({ device: name }).catch(() => undefined));
+    for (const picture of await Promise.all(asked))
+      if (picture !== undefined && picture.device !== null) session.pictures.set(picture.device.name, picture);
     this.changes.fire(session);
   }
 }

@@ -34,7 +34,8 @@ function stateLine(view: View, state: HandshakeState): TemplateResult {
   return html`<li class=${state.progress} aria-current=${state.progress === 'current' ? 'step' : nothing}>
     <i aria-hidden="true"></i
     ><span
-      >${state.name} <span class="mono dim">${state.value}</span>${state.violated ? violationSign() : nothing}</span
+      >${state.name}
+      <span class="mono dim">${state.value}</span>${state.violated ? html` ${violationSign()}` : nothing}</span
     >
     <span class="mono">${state.position === null ? nothing : positionLink(view, state.position)}</span>
   </li>`;
