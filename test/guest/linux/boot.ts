@@ -37,10 +37,11 @@ export interface BootResult {
 
 /** A guest that does not end sooner hangs. */
 const greatestSteps = 6_000_000_000;
+const greatestNanoseconds = 60e9;
 const sliceSteps = 1_000_000;
 const consoleName = 'console0';
 /** What the guest says on its virtio console when it listens, and what it is told. */
-const echoDialogue = { ready: 'CONSOLE-READY', line: 'a line for hvc0' } as const;
+const echoDialogue = { ready: 'CONSOLE-READY', line: 'a line for the guest' } as const;
 
 export function commandLine(boot: Boot): string {
   const root = boot.root === 'disk' ? 'root=/dev/vda rw init=/init' : '';
@@ -99,7 +100,7 @@ export function bootLinux(guest: LinuxGuest, boot: Boot, symbols: readonly Symbo
   const began = performance.now();
   let ending: string | undefined;
   let answered = false;
-  while (ending === undefined && machine.steps < greatestSteps) {
+  while (ending === undefined && machine.steps < greatestSteps && machine.clock.now() < greatestNanoseconds) {
     const exit = machine.run({ untilStep: machine.steps + sliceSteps, skipIdle: true });
     if (listening && !answered) {
       answered = true;

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # The init of the Linux guest: it tries each virtio device that it finds, says PASS or FAIL for each, and powers off or gives a shell.
-# Words on the kernel's command line choose more: `quick` only shows that user space runs, `echo` answers lines on hvc0, `shell` ends in a
+# Words on the kernel's command line choose more: `quick` only shows that user space runs, `echo` answers a line on the virtio console, `shell` ends in a
 # shell. It needs busybox and the guest's own /bin/check, and runs from an initramfs as well as from the disk.
 export PATH=/bin:/sbin
 /bin/busybox mkdir -p /proc /sys /dev /tmp /mnt
@@ -45,15 +45,19 @@ if [ -c /dev/hwrng ]; then
 fi
 if check getrandom; then pass getrandom; else fail getrandom; fi
 
-if [ -c /dev/hvc0 ]; then
+# hvc0 is the console of the SBI; the virtio console comes behind it.
+console=/dev/hvc1
+if ls /sys/bus/virtio/drivers/virtio_console/virtio* > /tmp/consoles 2>&1; then
   if given echo; then
-    echo "CONSOLE-READY" > /dev/hvc0
-    # Raw, so that what comes back is the guest's answer and not the terminal's echo.
-    stty raw -echo < /dev/hvc0
-    read -r line < /dev/hvc0
-    echo "heard $line" > /dev/hvc0
+    # Held open: what comes while nobody has the console open is lost. Raw: what comes back is the guest's answer, not the terminal's.
+    exec 3<> "$console"
+    stty raw -echo <&3
+    echo "CONSOLE-READY" >&3
+    read -r line <&3
+    echo "heard $line" >&3
+    exec 3>&-
     pass console-echo "$line"
-  elif echo "hello from hvc0" > /dev/hvc0; then pass console-write; else fail console-write; fi
+  elif echo "hello from the virtio console" > "$console"; then pass console-write; else fail console-write; fi
 fi
 
 if [ "$(hwclock -u -r 2>/dev/null | wc -l)" = 1 ]; then pass rtc; else fail rtc; fi
