@@ -133,8 +133,10 @@ void main(long boot) {
   sleep_until(&timer_interrupts);
   say("timer interrupts", timer_interrupts);
   say("timer pending", (read_csr(sip) >> 5) & 1);
+  clear_csr(sstatus, 2);
   call(TIME, 0, read_csr(time) + 2000, 0, 0, 0, 0);
   say("suspend", call(HSM, 3, 0, 0, 0, 0, 0).error);
+  set_csr(sstatus, 2);
   while (timer_interrupts < 2)
     ;
 
