@@ -274,6 +274,10 @@ export class ImageSymbols implements Symbols {
         const { registers } = caller;
         return { registers, lookupPc: registers.pc - 1n, inlineDepth: 0, cfa: undefined };
       },
+      objectSize: (address) => {
+        const found = this.symbolAt(address);
+        return found?.offset === 0n ? Number(found.symbol.size) : undefined;
+      },
       describeAddress: (address) => {
         const found = this.symbolAt(address);
         return found === undefined || found.offset === 0n ? found?.name : `${found.name}+${found.offset}`;

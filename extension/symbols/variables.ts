@@ -14,7 +14,7 @@ import {
 } from './dwarf/expressions';
 import { originChain, withAttribute, type Scope } from './dwarf/functions';
 import { constantBytes, expressionAt } from './dwarf/locations';
-import { typeName, type Type, type Types } from './dwarf/types';
+import { elementOf, sizeOf, strip, typeName, type Type, type Types } from './dwarf/types';
 import type { Entry, Unit } from './dwarf/units';
 import { TypedValue, type ValueContext } from './typed-value';
 
@@ -27,6 +27,8 @@ export interface VariableImage {
   /** The frame that called, with its pc behind the call. */
   caller(frame: FrameContext, readMemory: ReadMemory): FrameContext | undefined;
   describeAddress(address: bigint): string | undefined;
+  /** Size of the object whose symbol is exactly there. */
+  objectSize(address: bigint): number | undefined;
 }
 
 interface Place {
@@ -131,6 +133,11 @@ function typeOf(image: VariableImage, entry: Entry): Type {
 
 /** The variable that a name means in a frame: innermost block, parameters, file, then other files. */
 export function findVariable(image: VariableImage, frame: FrameContext, name: string): Entry | undefined {
+  return findNearVariable(image, frame, name) ?? image.types.search.variable(name);
+}
+
+/** The same without the other files. */
+export function findNearVariable(image: VariableImage, frame: FrameContext, name: string): Entry | undefined {
   const { unit, path } = placeOf(image, frame);
   const own = [...scopesOfFunction(path, frame.inlineDepth)].reverse().flatMap((scope) => withAbstractOnes(scope));
   const nameOf = (entry: Entry) => withAttribute(entry, at.DW_AT_name)?.text(at.DW_AT_name);
@@ -138,10 +145,10 @@ export function findVariable(image: VariableImage, frame: FrameContext, name: st
   if (local !== undefined) return local;
   const globals = unit === undefined ? [] : globalsOf(unit);
   const short = name.slice(name.lastIndexOf(':') + 1);
-  const global = globals.find(
-    (entry) => nameOf(entry) === short && (short === name || image.dwarf.functions.qualifiedName(entry) === name),
+  const { functions } = image.dwarf;
+  return globals.find(
+    (entry) => nameOf(entry) === short && (short === name || functions.qualifiedName(entry) === name),
   );
-  return global ?? image.types.search.variable(name);
 }
 
 export function valueContext(image: VariableImage, frame: FrameContext, readMemory: ReadMemory): ValueContext {
@@ -159,12 +166,23 @@ export function readEntry(
   const isPlain = /^[\w:$]+$/.test(name);
   try {
     const location = locate(image, entry, frame, readMemory);
-    return new TypedValue(context, name, typeOf(image, entry), location, 0, undefined, isPlain ? name : undefined);
+    const type = withSymbolSize(image, typeOf(image, entry), location);
+    return new TypedValue(context, name, type, location, 0, undefined, isPlain ? name : undefined);
   } catch (error) {
     if (!(error instanceof MalformedInput)) throw error;
     const location = unavailable(`malformed debugging information: ${error.message}`);
     return new TypedValue(context, name, { kind: 'void' }, location, 0, undefined, undefined);
   }
+}
+
+/** The linker knows how long an array is that the source leaves open. */
+function withSymbolSize(image: VariableImage, type: Type, location: Location): Type {
+  const array = strip(type);
+  if (array.kind !== 'array' || array.counts[0] !== undefined || location.kind !== 'memory') return type;
+  const bytes = image.objectSize(location.address);
+  const element = sizeOf(elementOf(array));
+  if (bytes === undefined || element === 0) return type;
+  return { ...array, counts: [Math.floor(bytes / element), ...array.counts.slice(1)] };
 }
 
 function locate(image: VariableImage, entry: Entry, frame: FrameContext, readMemory: ReadMemory): Location {

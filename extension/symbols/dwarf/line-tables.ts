@@ -32,15 +32,21 @@ export class LineTables {
   readonly paths = new PathTable();
   readonly #pathCache = new PathCache(this.paths);
   readonly #tables = new ParsedCache<number, LineTable | undefined>(mostRowsKept);
-  /** File numbers that each unit's header names, by index of the unit; made when first needed. */
-  #filesByUnit: (Int32Array | undefined)[] | undefined;
+  readonly #headers = new Map<Unit, LineHeader | undefined>();
+  #hasAllHeaders = false;
 
   constructor(
     readonly info: DebugInformation,
     readonly isLoaded: (address: number) => boolean,
   ) {}
 
+  /** Headers are kept: each is a few hundred numbers, and every function's declaration asks for one. */
   header(unit: Unit): LineHeader | undefined {
+    if (!this.#headers.has(unit)) this.#headers.set(unit, this.#readHeader(unit));
+    return this.#headers.get(unit);
+  }
+
+  #readHeader(unit: Unit): LineHeader | undefined {
     try {
       const offset = unit.root.number(at.DW_AT_stmt_list);
       if (offset === undefined) return undefined;
@@ -138,18 +144,13 @@ export class LineTables {
 
   /** Every source file that any header names. */
   files(): readonly string[] {
-    this.#index();
+    if (!this.#hasAllHeaders) for (const unit of this.info.units) this.header(unit);
+    this.#hasAllHeaders = true;
     return this.paths.paths;
   }
 
   unitsNaming(file: number): Unit[] {
-    const index = this.#index();
-    return this.info.units.filter((_, i) => index[i]?.includes(file) === true);
-  }
-
-  #index(): (Int32Array | undefined)[] {
-    this.#filesByUnit ??= this.info.units.map((unit) => this.header(unit)?.files);
-    return this.#filesByUnit;
+    return this.info.units.filter((unit) => this.header(unit)?.files.includes(file) === true);
   }
 
   /** Calls back for each row of a file, also those that cover no bytes. */

@@ -28,16 +28,21 @@ export class NameSearch {
     return this.#search(`variable ${name}`, name, isVariable);
   }
 
-  #search(key: string, name: string, matches: (entry: Entry) => boolean): Entry | undefined {
+  /** A variable that some unit declares without defining it. */
+  declaredVariable(name: string): Entry | undefined {
+    return this.#search(`declared ${name}`, name, (entry) => entry.tag === tag.DW_TAG_variable, true);
+  }
+
+  #search(key: string, name: string, matches: (entry: Entry) => boolean, declarations = false): Entry | undefined {
     if (!this.#found.has(key)) {
       if (this.#found.size > 1000) this.#found.clear();
-      this.#found.set(key, this.#walk(name, matches));
+      this.#found.set(key, this.#walk(name, matches, declarations));
     }
     const offset = this.#found.get(key);
     return offset === undefined ? undefined : this.info.entryAt(offset);
   }
 
-  #walk(name: string, matches: (entry: Entry) => boolean): number | undefined {
+  #walk(name: string, matches: (entry: Entry) => boolean, declarations: boolean): number | undefined {
     const patterns = this.#patterns(name);
     for (const unit of this.info.units) {
       try {
@@ -47,7 +52,7 @@ export class NameSearch {
         )
           continue;
         for (const entry of unit.root.children()) {
-          if (!matches(entry) || entry.flag(at.DW_AT_declaration)) continue;
+          if (!matches(entry) || entry.flag(at.DW_AT_declaration) !== declarations) continue;
           const named = entry.has(at.DW_AT_name) ? entry : entry.reference(at.DW_AT_specification);
           if (named?.text(at.DW_AT_name) === name) return entry.offset;
         }

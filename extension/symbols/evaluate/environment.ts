@@ -5,7 +5,7 @@ import { registerName, registerNumber } from '../dwarf/expressions';
 import { baseType, pointerTo, type Type } from '../dwarf/types';
 import { toNumber } from '../bytes';
 import { TypedValue } from '../typed-value';
-import { findVariable, readEntry, valueContext, type VariableImage } from '../variables';
+import { findNearVariable, findVariable, readEntry, valueContext, type VariableImage } from '../variables';
 import { doubleType, integerValue, unsignedLongType } from './arithmetic';
 import type { Environment } from './evaluate';
 
@@ -41,8 +41,11 @@ export function environmentOf(
     const symbol = symbolNamed(name);
     if (symbol === undefined) return undefined;
     const place = { kind: 'memory', address: symbol.address } as const;
+    const declared = search.declaredVariable(name);
     const make = (type: Type) => new TypedValue(context, name, type, place, 0, undefined, name);
     if (symbol.kind === 'function') return make(functionType(image, symbol));
+    // Defined where there is no debugging information, as by the linker script, but declared in C.
+    if (declared !== undefined) return make(image.types.ofEntry(declared));
     const size = Number(symbol.size);
     const byte = baseType('unsigned char', 1, encoding.DW_ATE_unsigned_char);
     if (size === 0)
@@ -64,6 +67,7 @@ export function environmentOf(
         ? (enumerator(name) ?? symbolValue(name))
         : readEntry(image, entry, name, frame, readMemory);
     },
+    isNearVariable: (name) => findNearVariable(image, frame, name) !== undefined,
     register(name) {
       const { registers } = frame;
       if (name === 'pc') return new TypedValue(context, '$pc', codePointer, bytesOf(registers.pc), 0, undefined, '$pc');

@@ -28,6 +28,8 @@ import { ExpressionError, parseExpression, type Syntax, type TypeSyntax } from '
 export interface Environment {
   readonly context: ValueContext;
   variable(name: string): TypedValue | undefined;
+  /** Whether a variable of the frame or its file has this name: those are found without a search. */
+  isNearVariable(name: string): boolean;
   register(name: string): TypedValue | undefined;
   /** A type without keyword (`u32`), or one named by `struct`, `union`, `enum`, `class`. */
   namedType(name: string): Type | undefined;
@@ -86,8 +88,7 @@ class FormattedValue extends TypedValue {
 }
 
 function evaluateText(text: string, environment: Environment): TypedValue {
-  const isTypeName = (name: string) =>
-    environment.variable(name) === undefined && environment.namedType(name) !== undefined;
+  const isTypeName = (name: string) => !environment.isNearVariable(name) && environment.namedType(name) !== undefined;
   return evaluate(parseExpression(text, isTypeName), environment);
 }
 
