@@ -98,6 +98,7 @@ export class Machine {
   /** The access that the user let pass after a stop in front of it. */
   private passing: { hart: number; pc: bigint; step: number } | undefined;
   private idleReported = false;
+  private stopRequested = false;
   private breakpoints: ReadonlySet<bigint> = new Set();
   private temporaryBreakpoint: bigint | undefined;
 
@@ -185,6 +186,12 @@ export class Machine {
       const translated = this.translateExit(exit, options);
       if (translated !== undefined) return translated;
     }
+  }
+
+  /** Makes `run` come back `paused` at the next step boundary. For listeners, whether a hart or a device is at work when they hear. */
+  requestStop(): void {
+    this.stopRequested = true;
+    this.cpu.requestStop();
   }
 
   /** Executes one instruction of `hart` (and, so that the order stays the machine's own, of the harts before it). */
@@ -324,6 +331,10 @@ export class Machine {
       const event = this.stopEvent;
       this.stopEvent = undefined;
       return { kind: 'event', event };
+    }
+    if (this.stopRequested) {
+      this.stopRequested = false;
+      return { kind: 'paused' };
     }
     return undefined;
   }

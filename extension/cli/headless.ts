@@ -66,7 +66,7 @@ export async function runHeadless(options: HeadlessOptions): Promise<HeadlessRes
       // The machine comes back right behind the store that completed the match, so that the answer lands on that step.
       if (options.dialogue?.hear(text) === true || options.expect?.test(last.text) === true) {
         heard = true;
-        machine.cpu.requestStop();
+        machine.requestStop();
       }
     },
     event: (event) => {

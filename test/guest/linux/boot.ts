@@ -84,7 +84,7 @@ export function bootLinux(guest: LinuxGuest, boot: Boot, symbols: readonly Symbo
         channels.set(channel, text);
         if (channel !== consoleName || listening || !text.includes(echoDialogue.ready)) return;
         listening = true;
-        machine.cpu.requestStop();
+        machine.requestStop();
       },
       event: () => {
         events++;
