@@ -34,7 +34,7 @@ export class CodeCache {
     const evicted = this.pageOfSlot[index] ?? -1;
     if (evicted >= 0) this.forgetPage(evicted);
     this.memory.bytes.fill(0, slot, slot + slotBytes);
-    this.memory.view.setUint16(slot + slotBytes - record.bytes, pseudoHandler.nextPage, true);
+    this.memory.view.setUint16(slot + (pageBytes / 2) * record.bytes, pseudoHandler.nextPage, true);
     this.memory.view.setInt32(slot + slotRegion.heat, this.heat, true);
     this.pageOfSlot[index] = page;
     this.setSlotOfPage(page, slot);

@@ -179,20 +179,23 @@ export const record = {
   bits: 12,
 } as const;
 
-/** 2048 halfwords, and a record that leads to the next page. */
-export const slotBytes = (pageBytes / 2 + 1) * record.bytes;
-
-/** What the last record of a slot holds besides, for the compiler. */
+/** 2048 halfwords, a record that leads to the next page, and the entries of compiled regions. */
 const lastRecord = (pageBytes / 2) * record.bytes;
+const regionEntries = lastRecord + record.bytes;
+export const slotBytes = regionEntries + 128 * 4;
+
+/** What a slot holds besides records, for the compiler. The first cells lie in its last record. */
 export const slotRegion = {
   /** i32: arrivals left before the page's code is worth compiling; counts on below 0 where it never is. */
   heat: lastRecord + 4,
-  /** i32: function table index of the page's compiled region, or 0. */
-  function: lastRecord + 8,
-  /** i32: the budget that the region needs before it may be entered. */
-  need: lastRecord + 12,
+  /** i32: number of compiled regions of the page. */
+  count: lastRecord + 8,
+  /** For each entry number an i32: the function table index of its region, and above it the budget that the region needs. */
+  entries: regionEntries,
+  needShift: 16,
+  functionMask: 0xffff,
 } as const;
-/** A record's handler number, and above it the number of the region's entry that stands there, or 0. */
+/** A record's handler number, and above it the number of the entry that stands there, or 0. */
 export const entryShift = 9;
 export const handlerMask = (1 << entryShift) - 1;
 export const greatestEntry = 0xffff >> entryShift;

@@ -1,7 +1,8 @@
 // Puts the processor's WebAssembly module together: imports, system code, floating point, interpreter.
 import { defineFunction, op } from '../wasm/code';
 import { ModuleWriter } from '../wasm/module';
-import { regionParameters, regionResults } from './compiler/frame';
+import { declareChain } from './compiler/chain';
+import { regionParameters, regionResults, regionTableSize } from './compiler/frame';
 import { declareReach } from './compiler/reach';
 import { declareFloatFunctions } from './float';
 import { declareExecute } from './interpreter/execute';
@@ -25,7 +26,7 @@ export function buildModule(layout: MemoryLayout, shared: boolean, compiler: boo
   const module = new ModuleWriter();
   const pages = layout.totalBytes / wasmPageBytes;
   module.importMemory(importModule, 'memory', pages, pages, shared);
-  if (compiler) module.importTable(importModule, regionTable, layout.slotCount + 1);
+  if (compiler) module.importTable(importModule, regionTable, regionTableSize);
   const imports = declareImports(module);
   const context: SystemContext = { module, layout, imports };
   const protect = declareProtection(context);
@@ -39,7 +40,8 @@ export function buildModule(layout: MemoryLayout, shared: boolean, compiler: boo
   const multiplyHigh = declareMultiplyHigh(module);
   const float = declareFloatFunctions(module);
   const region = compiler ? module.signature(regionParameters, regionResults) : undefined;
-  if (compiler) {
+  if (region !== undefined) {
+    declareChain(context, region);
     declareReach(context, translation.translate, access.enableFast);
     for (const [name, index] of Object.entries({ fence, multiplyHigh, ...float })) module.exportFunction(index, name);
   }

@@ -91,9 +91,19 @@ export class FunctionWriter {
   op(...names: readonly Instruction[]): this {
     for (const name of names) {
       const code = opcode[name];
-      if (code > 0xff) this.code.byte(code >>> 8).unsigned(code & 0xff);
+      if (code > 0xffff) this.code.byte(code >>> 16).unsigned(code & 0xffff);
+      else if (code > 0xff) this.code.byte(code >>> 8).unsigned(code & 0xff);
       else this.code.byte(code);
     }
+    return this;
+  }
+
+  /** The first lane of the vector on the stack. */
+  firstLane(type: 'f32' | 'f64'): this {
+    this.code
+      .byte(0xfd)
+      .unsigned(type === 'f32' ? 0x1f : 0x21)
+      .byte(0);
     return this;
   }
 
@@ -161,6 +171,16 @@ export class FunctionWriter {
   }
   callIndirect(typeIndex: number, tableIndex = 0): this {
     this.code.byte(0x11).unsigned(typeIndex).unsigned(tableIndex);
+    return this;
+  }
+
+  /** Calls in this function's place. [WebAssembly core 3.0, tail calls] */
+  returnCall(functionIndex: number): this {
+    this.code.byte(0x12).unsigned(functionIndex);
+    return this;
+  }
+  returnCallIndirect(typeIndex: number, tableIndex = 0): this {
+    this.code.byte(0x13).unsigned(typeIndex).unsigned(tableIndex);
     return this;
   }
 

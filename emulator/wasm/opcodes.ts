@@ -1,9 +1,9 @@
-// WebAssembly's value types and instructions by their standard names. [WebAssembly core 2.0, 5.3 and 5.4]
+// WebAssembly's value types and instructions by their standard names. [WebAssembly core 2.0, 5.3 and 5.4; 3.0 for relaxed_madd]
 
 export const valueType = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c } as const;
 export type ValueType = keyof typeof valueType;
 
-/** Codes above 0xff are the prefix byte followed by the sub-code. */
+/** Codes above 0xff are the prefix byte followed by the sub-code, which has two bytes above 0xffff. */
 const plain = {
   unreachable: 0x00,
   nop: 0x01,
@@ -145,6 +145,10 @@ const plain = {
   'i64.trunc_sat_f32_u': 0xfc05,
   'i64.trunc_sat_f64_s': 0xfc06,
   'i64.trunc_sat_f64_u': 0xfc07,
+  'f32x4.splat': 0xfd13,
+  'f64x2.splat': 0xfd14,
+  'f32x4.relaxed_madd': 0xfd0105,
+  'f64x2.relaxed_madd': 0xfd0107,
 } as const;
 
 const loads = {

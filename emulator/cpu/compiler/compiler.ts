@@ -5,60 +5,68 @@ import type { MachineMemory } from '../hart-state';
 import {
   control,
   entryShift,
+  greatestEntry,
   handlerMask,
   type MemoryLayout,
   pageBytes,
   record,
-  slotBytes,
   slotRegion,
 } from '../layout';
 import { importModule } from '../system/imports';
 import { findBlocks } from './blocks';
-import { type CompiledRegion, compileRegion, regionExport } from './region';
+import { regionTableSize } from './frame';
+import { type CompiledRegion, compileRegion, type RegionEntry, regionExport } from './region';
 
 /** Arrivals by jump until a page is compiled, unless the options say otherwise. */
 export const defaultThreshold = 256;
 /** A page is compiled so many times at most; what it lacks then stays with the interpreter. */
-const greatestCompilations = 14;
-const greatestInstructions = 1000;
+const greatestCompilations = 40;
+const greatestInstructions = 600;
 /** WebAssembly bytes of all regions together; machine code is several times larger. */
-const greatestCodeBytes = 8 << 20;
+const greatestCodeBytes = 12 << 20;
 
 interface Region {
-  readonly entries: readonly number[];
+  readonly functionIndex: number;
+  readonly entries: readonly RegionEntry[];
+  /** Offsets of its instructions. */
+  readonly offsets: ReadonlySet<number>;
+  /** Where it was entered when it was compiled. */
+  readonly wanted: readonly number[];
   readonly bytes: number;
 }
 
-/** What happened so far at one page. */
-interface PageHistory {
-  compilations: number;
-  readonly wanted: number[];
+interface PageRegions {
+  readonly slot: number;
+  readonly regions: Region[];
+  /** Offset of each entry number in use. */
+  readonly numbers: Map<number, number>;
 }
 
 export interface CompilerStatistics {
   compilations: number;
   drops: number;
   codeBytes: number;
-  milliseconds: number;
 }
 
 export class RegionCompiler {
-  readonly table: WebAssembly.Table;
-  readonly statistics: CompilerStatistics = { compilations: 0, drops: 0, codeBytes: 0, milliseconds: 0 };
-  private readonly regions = new Map<number, Region>();
-  private readonly histories = new Map<number, PageHistory>();
+  readonly table = new WebAssembly.Table({ element: 'anyfunc', initial: regionTableSize });
+  readonly statistics: CompilerStatistics = { compilations: 0, drops: 0, codeBytes: 0 };
+  /** By slot; the one compiled longest ago comes first. */
+  private readonly pages = new Map<number, PageRegions>();
+  /** How often a page of RAM was compiled. */
+  private readonly compilations = new Map<number, number>();
+  private readonly freeIndices: number[] = [];
+  private nextIndex = 1;
   private imports: WebAssembly.Imports = {};
 
   constructor(
     private readonly memory: MachineMemory,
     private readonly layout: MemoryLayout,
     private readonly shared: boolean,
-    readonly threshold: number,
+    private readonly threshold: number,
     /** The page of RAM that a slot holds. */
     private readonly pageOf: (slot: number) => number,
-  ) {
-    this.table = new WebAssembly.Table({ element: 'anyfunc', initial: layout.slotCount + 1 });
-  }
+  ) {}
 
   /** What regions import: the memory and the exports of the processor's module. */
   bind(imports: Readonly<Record<string, WebAssembly.ImportValue>>): void {
@@ -68,68 +76,100 @@ export class RegionCompiler {
   /** Control arrived often at this page, now at this record. */
   compileHot(slot: number, at: number): void {
     const page = this.pageOf(slot);
-    const history = this.histories.get(page) ?? { compilations: 0, wanted: [] };
-    this.histories.set(page, history);
     const offset = ((at - slot) / record.bytes) * 2;
-    const known = this.memory.view.getUint16(at + record.handler, true) >> entryShift !== 0;
-    if (!known && history.compilations < greatestCompilations) this.compile(page, slot, history, offset);
-    this.memory.view.setInt32(slot + slotRegion.heat, this.threshold << Math.min(history.compilations, 12), true);
+    const { view } = this.memory;
+    const isEntry = view.getUint16(at + record.handler, true) >> entryShift !== 0;
+    let count = this.compilations.get(page) ?? 0;
+    if (!isEntry && count < greatestCompilations) {
+      this.compilations.set(page, ++count);
+      this.compile(page, slot, offset);
+    }
+    view.setInt32(slot + slotRegion.heat, this.threshold << Math.min(count >> 2, 12), true);
   }
 
-  /** The region of a slot no longer holds. */
+  /** The regions of a slot no longer hold. */
   drop(slot: number): void {
-    const region = this.regions.get(slot);
-    if (region === undefined) return;
-    this.regions.delete(slot);
+    const page = this.pages.get(slot);
+    if (page === undefined) return;
+    this.pages.delete(slot);
+    for (const region of page.regions) this.remove(page, region);
     const { view } = this.memory;
-    for (const offset of region.entries) {
-      const at = slot + (offset / 2) * record.bytes + record.handler;
-      view.setUint16(at, view.getUint16(at, true) & handlerMask, true);
-    }
-    view.setInt32(slot + slotRegion.function, 0, true);
+    view.setInt32(slot + slotRegion.count, 0, true);
     view.setInt32(control.dropped, view.getInt32(control.dropped, true) + 1, true);
-    this.table.set(this.functionIndex(slot), null);
     this.statistics.drops++;
+  }
+
+  private compile(page: number, slot: number, offset: number): void {
+    if (this.freeIndices.length === 0 && this.nextIndex === regionTableSize) return;
+    const regions = this.pages.get(slot) ?? { slot, regions: [], numbers: new Map<number, number>() };
+    // Code that a region has without an entry here: the region is made anew with one.
+    const old = regions.regions.find((region) => region.offsets.has(offset));
+    const wanted = [offset, ...(old?.wanted ?? [])];
+    const codeAddress = this.layout.ram + page * pageBytes;
+    const blocks = findBlocks({ memory: this.memory, codeAddress, slot }, wanted, greatestInstructions);
+    if (blocks === undefined) return;
+    if (old !== undefined) {
+      regions.regions.splice(regions.regions.indexOf(old), 1);
+      this.remove(regions, old);
+    }
+    const functionIndex = this.freeIndices.pop() ?? this.nextIndex++;
+    const memory = { totalBytes: this.layout.totalBytes, shared: this.shared, slot, functionIndex };
+    const compiled = compileRegion(blocks, memory, (entry) => takeNumber(regions, entry));
+    this.install(regions, compiled, functionIndex, wanted);
+  }
+
+  private install(page: PageRegions, compiled: CompiledRegion, functionIndex: number, wanted: readonly number[]): void {
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(compiled.bytes), this.imports);
+    this.table.set(functionIndex, instance.exports[regionExport]);
+    const { slot } = page;
+    for (const { offset, number } of compiled.entries) {
+      this.setEntry(slot, offset, number);
+      const entry = functionIndex | (compiled.need << slotRegion.needShift);
+      this.memory.view.setInt32(slot + slotRegion.entries + number * 4, entry, true);
+    }
+    const { entries, bytes } = compiled;
+    page.regions.push({ functionIndex, entries, offsets: new Set(compiled.offsets), wanted, bytes: bytes.length });
+    this.memory.view.setInt32(slot + slotRegion.count, page.regions.length, true);
+    this.pages.delete(slot);
+    this.pages.set(slot, page);
+    this.statistics.compilations++;
+    this.statistics.codeBytes += bytes.length;
+    this.dropCold();
+  }
+
+  private remove(page: PageRegions, region: Region): void {
+    for (const { offset, number } of region.entries) {
+      this.setEntry(page.slot, offset, 0);
+      this.memory.view.setInt32(page.slot + slotRegion.entries + number * 4, 0, true);
+      page.numbers.delete(number);
+    }
+    this.table.set(region.functionIndex, null);
+    this.freeIndices.push(region.functionIndex);
     this.statistics.codeBytes -= region.bytes;
   }
 
-  private compile(page: number, slot: number, history: PageHistory, offset: number): void {
-    if (!history.wanted.includes(offset)) history.wanted.unshift(offset);
-    history.compilations++;
-    const codeAddress = this.layout.ram + page * pageBytes;
-    const blocks = findBlocks({ memory: this.memory, codeAddress, slot }, history.wanted, greatestInstructions);
-    if (blocks === undefined) return;
-    const region = compileRegion(blocks, { totalBytes: this.layout.totalBytes, shared: this.shared, slot });
-    this.install(slot, region);
-  }
-
-  private install(slot: number, region: CompiledRegion): void {
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(region.bytes), this.imports);
-    this.drop(slot);
-    const index = this.functionIndex(slot);
-    this.table.set(index, instance.exports[regionExport]);
-    const { view } = this.memory;
-    region.entries.forEach((offset, position) => {
-      const at = slot + (offset / 2) * record.bytes + record.handler;
-      view.setUint16(at, (view.getUint16(at, true) & handlerMask) | ((position + 1) << entryShift), true);
-    });
-    view.setInt32(slot + slotRegion.function, index, true);
-    view.setInt32(slot + slotRegion.need, region.need, true);
-    this.regions.set(slot, { entries: region.entries, bytes: region.bytes.length });
-    this.statistics.compilations++;
-    this.statistics.codeBytes += region.bytes.length;
-    this.dropCold();
+  private setEntry(slot: number, offset: number, number: number): void {
+    const at = slot + (offset / 2) * record.bytes + record.handler;
+    const handler = this.memory.view.getUint16(at, true) & handlerMask;
+    this.memory.view.setUint16(at, handler | (number << entryShift), true);
   }
 
   /** Oldest first: what is still hot is compiled again. */
   private dropCold(): void {
-    for (const slot of this.regions.keys()) {
-      if (this.statistics.codeBytes <= greatestCodeBytes) return;
+    for (const slot of this.pages.keys()) {
+      if (this.statistics.codeBytes <= greatestCodeBytes || this.pages.size === 1) return;
       this.drop(slot);
     }
   }
+}
 
-  private functionIndex(slot: number): number {
-    return (slot - this.layout.slots) / slotBytes + 1;
+/** A number for an entry, unless the offset has one already or all are in use. */
+function takeNumber({ numbers }: PageRegions, offset: number): number | undefined {
+  for (const taken of numbers.values()) if (taken === offset) return undefined;
+  for (let number = 1; number <= greatestEntry; number++) {
+    if (numbers.has(number)) continue;
+    numbers.set(number, offset);
+    return number;
   }
+  return undefined;
 }

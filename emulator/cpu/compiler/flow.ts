@@ -1,6 +1,7 @@
 // What the compiler must know of an instruction before it writes code: where control goes and which registers it touches.
 // It learns both from the instruction's meaning, so no encoding and no name is repeated here.
 import type { DecodedInstruction } from '../decoder';
+import type { FloatOperation } from '../float';
 import type { FField, Meaning, XField } from '../instructions/meaning';
 
 export interface Flow {
@@ -15,6 +16,8 @@ export interface Flow {
   readonly readsFloat: readonly FField[];
   readonly writes: boolean;
   readonly writesFloat: boolean;
+  /** Computes with doubles. */
+  readonly isDouble: boolean;
 }
 
 const flows = new Map<DecodedInstruction['row'], Flow>();
@@ -38,10 +41,11 @@ class FlowMeaning implements Meaning<null, null> {
   private readonly readsFloat = new Set<FField>();
   private writes = false;
   private writesFloat = false;
+  private isDouble = false;
 
   flow(): Flow {
-    const { kind, links, writes, writesFloat } = this;
-    return { kind, links, writes, writesFloat, reads: [...this.reads], readsFloat: [...this.readsFloat] };
+    const { kind, links, writes, writesFloat, isDouble } = this;
+    return { kind, links, writes, writesFloat, isDouble, reads: [...this.reads], readsFloat: [...this.readsFloat] };
   }
 
   x(field: XField): null {
@@ -115,7 +119,10 @@ class FlowMeaning implements Meaning<null, null> {
   atomic = (_address: null, _bytes: 4 | 8, combine: (old: null) => null): null => combine(null);
 
   requireFloat(): void {}
-  float = (): null => null;
+  float(operation: FloatOperation): null {
+    if (operation.endsWith('.d') || operation.startsWith('fcvt.d.')) this.isDouble = true;
+    return null;
+  }
 
   csr(): void {
     this.outside();

@@ -6,18 +6,30 @@ import type { FloatOperation } from '../float';
 import { hartCell } from '../layout';
 
 /** Functions of the processor's module that a region may import. */
-export type RegionImport = 'reach' | 'fence' | 'multiplyHigh' | FloatOperation;
+export type RegionImport = 'reach' | 'chain' | 'fence' | 'multiplyHigh' | FloatOperation;
 
-const signatures: Readonly<
-  Record<'reach' | 'fence' | 'multiplyHigh', readonly [readonly ValueType[], readonly ValueType[]]>
-> = {
+const signatures = {
   reach: [['i32', 'i64', 'i32', 'i32'], ['i32']],
+  chain: [['i32', 'i64', 'i32'], ['i32']],
   fence: [['i32', 'i32', 'i32', 'i32'], []],
   multiplyHigh: [['i64', 'i64'], ['i64']],
-};
+} as const satisfies Record<string, readonly [readonly ValueType[], readonly ValueType[]]>;
+
+/** Bits of fcsr. [RISC-V unpriv. 20.2] */
+const inexact = 1;
+const roundingAndInexact = 0xe0 | inexact;
+
+export interface RegisterSets {
+  readonly x: ReadonlySet<number>;
+  readonly f: ReadonlySet<number>;
+  /** Those of `f` that hold doubles, mostly. */
+  readonly doubles: ReadonlySet<number>;
+}
 
 export const regionParameters = ['i32', 'i32', 'i64', 'i32'] as const;
 export const regionResults = ['i32'] as const;
+/** Regions of a machine at most, and the one index that stands for none. */
+export const regionTableSize = 0x4000;
 
 /** An imported function of a region, in the order of their indices. */
 export interface RegionFunction {
@@ -43,6 +55,8 @@ export class RegionFrame {
   readonly pcOffset = this.f.local('i32');
   /** Instructions of the block that were counted but not executed. */
   readonly notExecuted = this.f.local('i32');
+  /** Whether the host may round: to nearest, and NX is set. */
+  readonly fastFloat = this.f.local('i32');
   readonly functions: RegionFunction[] = [];
   private readonly x = new Map<number, Local>();
   private readonly float = new Map<number, Local>();
@@ -53,11 +67,20 @@ export class RegionFrame {
 
   constructor(
     /** Registers that the region uses, and those it writes. */
-    registers: { readonly x: ReadonlySet<number>; readonly f: ReadonlySet<number> },
-    private readonly written: { readonly x: ReadonlySet<number>; readonly f: ReadonlySet<number> },
+    registers: RegisterSets,
+    private readonly written: RegisterSets,
   ) {
     for (const register of registers.x) this.x.set(register, this.f.local('i64'));
-    for (const register of registers.f) this.float.set(register, this.f.local('i64'));
+    for (const register of registers.f) {
+      this.float.set(register, this.f.local(registers.doubles.has(register) ? 'f64' : 'i64'));
+    }
+  }
+
+  /** Looks at rounding mode and NX: after every change of them. */
+  judgeFloat(): void {
+    const { f, hart } = this;
+    f.get(hart).load('i32.load', hartCell.fcsr);
+    f.i32(roundingAndInexact).op('i32.and').i32(inexact).op('i32.eq').set(this.fastFloat);
   }
 
   xLocal(register: number): Local {
@@ -75,7 +98,7 @@ export class RegionFrame {
     return this.functions.length - 1;
   }
   private signature(name: RegionImport): Omit<RegionFunction, 'name'> {
-    if (name === 'reach' || name === 'fence' || name === 'multiplyHigh') {
+    if (name === 'reach' || name === 'chain' || name === 'fence' || name === 'multiplyHigh') {
       const [parameters, results] = signatures[name];
       return { parameters, results };
     }
@@ -83,7 +106,7 @@ export class RegionFrame {
     return { parameters: ['i32', 'i32', ...Array<'i64'>(operands).fill('i64')], results: ['i64'] };
   }
 
-  take(type: 'i32' | 'i64'): Local {
+  take(type: ValueType): Local {
     for (; this.taken < this.pool.length; this.taken++) {
       const local = this.pool[this.taken];
       if (local?.type === type) {
@@ -127,22 +150,29 @@ export class RegionFrame {
     }
     for (const [register, local] of this.float) {
       f.get(hart)
-        .load('i64.load', hartCell.f + register * 8)
+        .load(local.type === 'f64' ? 'f64.load' : 'i64.load', hartCell.f + register * 8)
         .set(local);
     }
-    const result = f.local('i32');
+    if (this.float.size > 0) this.judgeFloat();
     this.exitLabel = f.block();
     this.bailLabel = f.block();
     body();
     f.op('unreachable').end();
-    c.set(this.pc, op('i64.add', this.page, op('i64.extend_i32_u', this.pcOffset)));
-    c.set(result, -1);
-    c.set(budget, op('i32.add', budget, this.notExecuted));
+    this.spill();
+    c.store('i64.store', hart, op('i64.add', this.page, op('i64.extend_i32_u', this.pcOffset)), hartCell.pc);
+    c.return(op('i32.xor', op('i32.add', budget, this.notExecuted), -1));
     f.end();
+    this.spill();
+    f.get(hart).get(this.pc).get(budget).returnCall(this.import('chain'));
+  }
+
+  private spill(): void {
+    const { c, hart } = this;
     for (const register of this.written.x) c.store('i64.store', hart, this.xLocal(register), hartCell.x + register * 8);
-    for (const register of this.written.f) c.store('i64.store', hart, this.fLocal(register), hartCell.f + register * 8);
-    c.store('i64.store', hart, this.pc, hartCell.pc);
-    c.result(op('i32.xor', budget, result));
+    for (const register of this.written.f) {
+      const local = this.fLocal(register);
+      c.store(local.type === 'f64' ? 'f64.store' : 'i64.store', hart, local, hartCell.f + register * 8);
+    }
   }
 }
 

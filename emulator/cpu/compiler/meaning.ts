@@ -12,6 +12,7 @@ import { entryOffset } from '../system/translate';
 import { currentStep } from '../system/trap';
 import type { PlacedInstruction } from './blocks';
 import type { RegionFrame } from './frame';
+import { inlineFloat, type InlineFloat } from './inline-float';
 import { reachKind } from './reach';
 
 /** Where the code of a block has got to. */
@@ -19,6 +20,8 @@ export interface BlockState {
   /** Floating point is known to be on, and to be marked dirty. */
   floatOn: boolean;
   floatDirty: boolean;
+  /** Registers known to hold a NaN-boxed single. */
+  readonly boxed: Set<number>;
 }
 
 /** Where the last instruction of a block goes. */
@@ -31,6 +34,21 @@ export interface Exits {
 interface Constant extends Expression {
   readonly constant: bigint;
 }
+/** A value that is at hand as a floating-point number, too. */
+interface FloatValue extends Expression {
+  readonly double?: Expression;
+  /** Known to be NaN-boxed. */
+  readonly isBoxed?: boolean;
+}
+function doubleOf(value: FloatValue): Expression {
+  return value.double ?? op('f64.reinterpret_i64', value);
+}
+function fromDouble(double: Expression, isBoxed = false): FloatValue {
+  return { type: 'i64', double, isBoxed, emit: (f) => op('i64.reinterpret_f64', double).emit(f) };
+}
+/** The upper half of a boxed single. [RISC-V unpriv. 21.2] */
+const box = -1n << 32n;
+
 function constantOf(value: Expression): bigint | undefined {
   return 'constant' in value && typeof value.constant === 'bigint' ? value.constant : undefined;
 }
@@ -83,11 +101,19 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     const register = this.field('rd');
     if (register !== 0) this.c.set(this.frame.xLocal(register), value);
   }
-  f(field: FField): Expression {
-    return expression(this.frame.fLocal(this.field(field)));
+  f(field: FField): FloatValue {
+    const register = this.field(field);
+    const local = this.frame.fLocal(register);
+    const isBoxed = this.block.boxed.has(register);
+    if (local.type === 'f64') return fromDouble(expression(local), isBoxed);
+    return { ...expression(local), isBoxed };
   }
-  setF(_field: 'fd', value: Expression): void {
-    this.c.set(this.frame.fLocal(this.field('fd')), value);
+  setF(_field: 'fd', value: FloatValue): void {
+    const register = this.field('fd');
+    const local = this.frame.fLocal(register);
+    this.c.set(local, local.type === 'f64' ? doubleOf(value) : value);
+    if (value.isBoxed === true) this.block.boxed.add(register);
+    else this.block.boxed.delete(register);
     this.markFloatDirty();
   }
   number(field: NumberField): Expression {
@@ -108,6 +134,11 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
   override add(a: Expression, b: Expression): Expression {
     if (constantOf(b) === 0n) return a;
     return constantOf(a) === 0n ? b : super.add(a, b);
+  }
+  /** What is joined with the box is boxed. */
+  override or(a: Expression, b: Expression): FloatValue {
+    const joined = super.or(a, b);
+    return constantOf(b) === BigInt.asUintN(64, box) ? { ...joined, isBoxed: true } : joined;
   }
   multiplyHighUnsigned(a: Expression, b: Expression): Expression {
     return call(this.frame.import('multiplyHigh'), 'i64', a, b);
@@ -148,12 +179,15 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     });
     return found;
   }
-  load(at: Expression, bytes: Bytes, extension: 'signed' | 'unsigned'): Expression {
+  load(at: Expression, bytes: Bytes, extension: 'signed' | 'unsigned'): FloatValue {
     const found = this.reach(at, bytes, 'load');
-    return load(extension === 'signed' ? signedLoads[bytes] : loads[bytes], found);
+    const value = load(extension === 'signed' ? signedLoads[bytes] : loads[bytes], found);
+    return bytes === 8 ? { ...value, double: load('f64.load', found) } : value;
   }
-  store(at: Expression, bytes: Bytes, value: Expression): void {
-    this.c.store(stores[bytes], this.reach(at, bytes, 'store'), value);
+  store(at: Expression, bytes: Bytes, value: FloatValue): void {
+    const found = this.reach(at, bytes, 'store');
+    if (bytes === 8 && value.double !== undefined) this.c.store('f64.store', found, value.double);
+    else this.c.store(stores[bytes], found, value);
   }
 
   /** Flow analysis leaves these to the interpreter. */
@@ -190,14 +224,70 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     this.c.when(off, () => this.bail());
   }
   float(operation: FloatOperation, operands: readonly Expression[], rounding: 'rm' | 'none'): Expression {
-    const { c, frame } = this;
     const given = rounding === 'rm' ? this.field('rm') : 0;
+    const inline = inlineFloat(operation);
+    this.markFloatDirty();
+    if (
+      inline === undefined ||
+      (rounding === 'rm' && given !== inline.rounding && (given !== 7 || inline.rounding !== 0))
+    ) {
+      return this.exactFloat(operation, operands, given);
+    }
+    return this.hostFloat(inline, operation, operands, given);
+  }
+  /** Calls the exact function. */
+  private exactFloat(operation: FloatOperation, operands: readonly Expression[], given: number): Expression {
+    const { c, frame } = this;
     const mode = this.take(given === 7 ? op('i32.shr_u', cell32(frame.hart, 'fcsr'), 5) : given, 'i32');
     if (given > 4) c.when(op('i32.gt_u', mode, 4), () => this.bail());
     const flags = op('i32.add', frame.hart, hartCell.fcsr);
     const result = this.take(call(frame.import(operation), 'i64', flags, mode, ...operands), 'i64');
-    this.markFloatDirty();
+    frame.judgeFloat();
     return expression(result);
+  }
+  /** Lets the host compute, and calls the exact function where its result is not to be trusted. */
+  private hostFloat(
+    inline: InlineFloat,
+    operation: FloatOperation,
+    operands: readonly FloatValue[],
+    given: number,
+  ): FloatValue {
+    const { c, frame } = this;
+    const result = frame.take(inline.result);
+    c.block((done) => {
+      c.block((exact) => {
+        if (!inline.always) c.brIf(exact, op('i32.eqz', frame.fastFloat));
+        const unboxed = operands.filter((operand) => inline.operands === 'f32' && operand.isBoxed !== true);
+        if (unboxed.length > 0) {
+          const together = unboxed.reduce<Expression>(
+            (all, operand) => (all === operand ? all : op('i64.and', all, operand)),
+            unboxed[0] ?? expression(0n),
+          );
+          c.brIf(exact, op('i64.lt_u', together, box));
+        }
+        const natives = operands.map((operand) => this.native(inline.operands, operand));
+        c.set(result, inline.compute(...natives.map(expression)));
+        c.brIf(done, inline.trusted(natives, result));
+      });
+      const value = this.exactFloat(operation, operands, given);
+      c.set(result, this.nativeOf(inline.result, value));
+    });
+    if (inline.result === 'i64') return expression(result);
+    if (inline.result === 'f64') return fromDouble(expression(result));
+    return {
+      type: 'i64',
+      isBoxed: true,
+      emit: (f) => op('i64.or', op('i64.extend_i32_u', op('i32.reinterpret_f32', result)), box).emit(f),
+    };
+  }
+  private native(type: InlineFloat['operands'], value: FloatValue): Local {
+    const local = this.frame.take(type);
+    this.c.set(local, this.nativeOf(type, value));
+    return local;
+  }
+  private nativeOf(type: InlineFloat['operands'], value: FloatValue): Expression {
+    if (type === 'i64') return value;
+    return type === 'f64' ? doubleOf(value) : op('f32.reinterpret_i32', op('i32.wrap_i64', value));
   }
   private markFloatDirty(): void {
     if (this.block.floatDirty) return;

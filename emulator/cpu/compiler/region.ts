@@ -3,18 +3,23 @@
 import { load, op } from '../../wasm/code';
 import type { Label, Local } from '../../wasm/function';
 import { ModuleWriter } from '../../wasm/module';
-import { entryShift, greatestEntry, pageBytes, record } from '../layout';
+import { entryShift, greatestEntry, pageBytes, record, slotRegion } from '../layout';
 import { importModule } from '../system/imports';
 import { wasmPageBytes } from '../module';
 import type { Block, PageBlocks } from './blocks';
-import { RegionFrame } from './frame';
+import { RegionFrame, type RegisterSets } from './frame';
 import { type LoopPlan, planLoops } from './loops';
 import { type BlockState, CompiledMeaning } from './meaning';
 
+export interface RegionEntry {
+  /** From the page's start. */
+  readonly offset: number;
+  readonly number: number;
+}
+
 export interface CompiledRegion {
   readonly bytes: Uint8Array;
-  /** Offset of each entry from the page; entry numbers count from 1. */
-  readonly entries: readonly number[];
+  readonly entries: readonly RegionEntry[];
   /** Offsets of all its instructions. */
   readonly offsets: readonly number[];
   readonly need: number;
@@ -25,14 +30,25 @@ export interface RegionMemory {
   readonly shared: boolean;
   /** Address of the page's records, where computed jumps find entry numbers. */
   readonly slot: number;
+  /** Index that the region will have in the function table; 0 is none. */
+  readonly functionIndex: number;
 }
 
 export const regionExport = 'region';
 
-export function compileRegion(page: PageBlocks, memory: RegionMemory): CompiledRegion {
-  const entries = page.entries.slice(0, greatestEntry);
-  const plan = planLoops(page.blocks, entries);
-  const writer = new RegionWriter(page, entries, plan, memory);
+/** `numberOf` gives an offset its entry number, or none where the entry belongs to another region or numbers have run out. */
+export function compileRegion(
+  page: PageBlocks,
+  memory: RegionMemory,
+  numberOf: (offset: number) => number | undefined,
+): CompiledRegion {
+  const numbers = new Map<number, number>();
+  for (const position of page.entries) {
+    const number = numberOf(page.blocks[position]?.offset ?? 0);
+    if (number !== undefined) numbers.set(position, number);
+  }
+  const plan = planLoops(page.blocks, [...numbers.keys()]);
+  const writer = new RegionWriter(page, new Map(numbers), plan, memory);
   const frame = writer.write();
   const module = new ModuleWriter();
   const pages = memory.totalBytes / wasmPageBytes;
@@ -43,7 +59,7 @@ export function compileRegion(page: PageBlocks, memory: RegionMemory): CompiledR
   module.addFunction(frame.f, regionExport);
   return {
     bytes: module.finish(),
-    entries: entries.map((position) => page.blocks[position]?.offset ?? 0),
+    entries: [...numbers].map(([position, number]) => ({ offset: page.blocks[position]?.offset ?? 0, number })),
     offsets: page.blocks.flatMap((block) => block.instructions.map(({ offset }) => offset)),
     need: plan.need,
   };
@@ -65,21 +81,20 @@ interface Context {
 
 class RegionWriter {
   private readonly frame: RegionFrame;
-  /** Numbers of blocks that are reached through the target number. */
-  private readonly numbers = new Map<number, number>();
   private readonly contexts: Context[] = [];
   private readonly loopLabels = new Map<number, Label>();
   private outer: Label | undefined;
+  private nextJoin = greatestEntry + 1;
 
   constructor(
     private readonly page: PageBlocks,
-    entries: readonly number[],
+    /** Numbers of blocks that are reached through the target number: entries, and joins from `greatestEntry` on. */
+    private readonly numbers: Map<number, number>,
     private readonly plan: LoopPlan,
     private readonly memory: RegionMemory,
   ) {
     const registers = registersOf(page.blocks);
     this.frame = new RegionFrame(registers.used, registers.written);
-    for (const position of entries) this.number(position);
     this.numberJoins();
   }
 
@@ -95,18 +110,13 @@ class RegionWriter {
     return frame;
   }
 
-  private number(position: number): number {
-    const known = this.numbers.get(position);
-    if (known !== undefined) return known;
-    this.numbers.set(position, this.numbers.size + 1);
-    return this.numbers.size;
-  }
   /** Forward branches into the middle of a loop need a number. */
   private numberJoins(): void {
     this.page.blocks.forEach((block, position) => {
       for (const next of block.successors) {
         for (const [first, last] of this.plan.loops) {
-          if (next > first && next <= last && (position < first || position > last)) this.number(next);
+          if (next <= first || next > last || (position >= first && position <= last)) continue;
+          if (!this.numbers.has(next)) this.numbers.set(next, this.nextJoin++);
         }
       }
     });
@@ -162,8 +172,10 @@ class RegionWriter {
     const table: Label[] = [];
     const otherwise = items[0] && labels.get(items[0]);
     if (otherwise === undefined) return;
-    for (let number = 0; number <= this.numbers.size; number++) table.push(otherwise);
-    for (const [position, number] of this.numbers) {
+    const wanted = isOuter ? [...this.numbers] : inside;
+    const greatest = Math.max(0, ...wanted.map(([, number]) => number));
+    for (let number = 0; number <= greatest; number++) table.push(otherwise);
+    for (const [position, number] of wanted) {
       const item = items.find((candidate) => candidate.first <= position && position <= candidate.last);
       const label = item && labels.get(item);
       if (label !== undefined) table[number] = label;
@@ -180,10 +192,13 @@ class RegionWriter {
   private writeCheck(position: number): void {
     const { frame, plan, page } = this;
     const { c } = frame;
-    c.when(op('i32.lt_s', frame.budget, plan.need), () =>
+    const leave = (): void => frame.exit(frame.pcAt(page.blocks[position]?.offset ?? 0));
+    c.when(op('i32.lt_s', frame.budget, plan.need), () => {
       // What passes here on its way to a join further on had its look before.
-      c.when(op('i32.eqz', frame.target), () => frame.exit(frame.pcAt(page.blocks[position]?.offset ?? 0))),
-    );
+      c.when(op('i32.eqz', frame.target), leave);
+      const number = this.numbers.get(position);
+      if (number !== undefined) c.when(op('i32.eq', frame.target, number), leave);
+    });
   }
 
   private writeBlock(position: number): void {
@@ -194,7 +209,7 @@ class RegionWriter {
     if (this.numbers.has(position)) c.set(frame.target, 0);
     const count = block.instructions.length;
     c.set(frame.budget, op('i32.sub', frame.budget, count));
-    const state: BlockState = { floatOn: false, floatDirty: false };
+    const state: BlockState = { floatOn: false, floatDirty: false, boxed: new Set() };
     const exits = {
       go: (offset: number) => this.go(position, offset),
       indirect: (target: Local) => this.goIndirect(target),
@@ -245,36 +260,36 @@ class RegionWriter {
     const inside = op('i64.lt_u', distance, BigInt(pageBytes));
     c.when(op('i32.and', inside, op('i32.ge_s', frame.budget, plan.need)), () => {
       const at = op('i32.shl', op('i32.wrap_i64', distance), 3);
-      const entry = op('i32.shr_u', load('i32.load16_u', at, memory.slot + record.handler), entryShift);
-      c.set(frame.target, entry);
-      c.brIf(outer, frame.target);
+      c.set(frame.target, op('i32.shr_u', load('i32.load16_u', at, memory.slot + record.handler), entryShift));
+      const entry = load('i32.load', op('i32.shl', frame.target, 2), memory.slot + slotRegion.entries);
+      c.brIf(outer, op('i32.eq', op('i32.and', entry, slotRegion.functionMask), memory.functionIndex));
     });
     frame.exit({ type: 'i64', emit: (f) => void f.get(target) });
   }
 }
 
-interface RegisterSets {
-  readonly x: Set<number>;
-  readonly f: Set<number>;
-}
 /** x0 is no register. */
 function registersOf(blocks: readonly Block[]): { used: RegisterSets; written: RegisterSets } {
-  const used: RegisterSets = { x: new Set(), f: new Set() };
-  const written: RegisterSets = { x: new Set(), f: new Set() };
+  const used = { x: new Set<number>(), f: new Set<number>(), doubles: new Set<number>() };
+  const written = { x: new Set<number>(), f: new Set<number>(), doubles: new Set<number>() };
   for (const block of blocks) {
     for (const { decoded, flow } of block.instructions) {
       if (flow.kind === 'outside') continue;
       const { fields } = decoded;
       const read = flow.reads.map((field) => fields[field] ?? 0).filter((register) => register !== 0);
       for (const register of read) used.x.add(register);
-      for (const field of flow.readsFloat) used.f.add(fields[field] ?? 0);
+      const float = flow.readsFloat.map((field) => fields[field] ?? 0);
+      if (flow.writesFloat) float.push(fields['fd'] ?? 0);
+      for (const register of float) {
+        used.f.add(register);
+        if (flow.isDouble) used.doubles.add(register);
+      }
       const rd = fields['rd'] ?? 0;
       if (flow.writes && rd !== 0) {
         used.x.add(rd);
         written.x.add(rd);
       }
       if (flow.writesFloat) {
-        used.f.add(fields['fd'] ?? 0);
         written.f.add(fields['fd'] ?? 0);
       }
     }

@@ -154,21 +154,23 @@ function emitEnterRegion(frame: Frame, labels: FrameLabels, interpret: Label): v
   const { region } = functions;
   if (region === undefined) return;
   const before = op('i32.add', budget, 1);
-  c.when(op('i32.ge_s', before, load('i32.load', slot, slotRegion.need)), () => {
-    for (const operand of [
-      hart,
-      op('i32.shr_u', handler, entryShift),
-      page,
-      before,
-      load('i32.load', slot, slotRegion.function),
-    ])
+  const number = frame.take('i32');
+  const entry = frame.take('i32');
+  c.set(number, op('i32.shr_u', handler, entryShift));
+  c.set(entry, load('i32.load', op('i32.add', slot, op('i32.shl', number, 2)), slotRegion.entries));
+  c.when(op('i32.ge_s', before, op('i32.shr_u', entry, slotRegion.needShift)), () => {
+    for (const operand of [hart, number, page, before, op('i32.and', entry, slotRegion.functionMask)]) {
       expression(operand).emit(c.f);
+    }
     c.f.callIndirect(region);
     c.f.set(budget);
     c.set(frame.pc, cell(hart, 'pc'));
     c.brIf(labels.refetch, op('i32.ge_s', budget, 0));
-    // The region left this very instruction to the interpreter.
+    // A region left this very instruction to the interpreter, maybe in another page.
     c.set(budget, op('i32.sub', op('i32.xor', budget, -1), 1));
+    c.set(page, op('i64.and', frame.pc, -4096n));
+    const fetched = op('i32.add', cell32(hart, 'fetchTranslations'), entryOffset(frame.pc));
+    c.set(slot, load('i32.load', fetched, translation.addend));
     const within = op('i32.shl', op('i32.and', op('i32.wrap_i64', frame.pc), 0xffe), 3);
     c.set(frame.record, op('i32.add', slot, within));
     c.set(handler, load('i32.load16_u', frame.record, record.handler));

@@ -29,7 +29,7 @@ export function declareInvalidateCode({ module, layout, imports }: SystemContext
     const within = op('i32.and', offset, pageBytes - 1);
     eachRecord(c, slot, within, bytes, (at) => {
       const changes = op('i32.ne', load('i32.load16_u', at, record.handler), 0);
-      c.when(op('i32.and', changes, op('i32.ne', load('i32.load', slot, slotRegion.function), 0)), () =>
+      c.when(op('i32.and', changes, op('i32.ne', load('i32.load', slot, slotRegion.count), 0)), () =>
         c.call(imports.dropRegion, slot),
       );
       c.store('i32.store16', at, 0, record.handler);
