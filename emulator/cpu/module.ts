@@ -43,7 +43,8 @@ export function buildModule(layout: MemoryLayout, shared: boolean, compiler: boo
   if (region !== undefined) {
     declareChain(context, region);
     declareReach(context, translation.translate, access.enableFast);
-    for (const [name, index] of Object.entries({ fence, multiplyHigh, ...float })) module.exportFunction(index, name);
+    for (const [name, index] of Object.entries({ csrAccess: csr, fence, multiplyHigh, ...float }))
+      module.exportFunction(index, name);
   }
   declareExecute(module, { imports, translation, traps, access, fetch, csr, fence, multiplyHigh, float, region });
   return module.finish();

@@ -125,7 +125,7 @@ class FlowMeaning implements Meaning<null, null> {
   }
 
   csr(): void {
-    this.outside();
+    this.writes = true;
   }
   fence(): void {}
   fenceInstructions(): void {}

@@ -1,16 +1,17 @@
 // Locals and exits of one compiled region.
-import { CodeWriter, type Expression, expression, op } from '../../wasm/code';
+import { CodeWriter, type Expression, expression, load, op } from '../../wasm/code';
 import { FunctionWriter, type Label, type Local } from '../../wasm/function';
 import type { ValueType } from '../../wasm/opcodes';
 import type { FloatOperation } from '../float';
-import { hartCell } from '../layout';
+import { control, hartCell } from '../layout';
 
 /** Functions of the processor's module that a region may import. */
-export type RegionImport = 'reach' | 'chain' | 'fence' | 'multiplyHigh' | FloatOperation;
+export type RegionImport = 'reach' | 'chain' | 'csrAccess' | 'fence' | 'multiplyHigh' | FloatOperation;
 
 const signatures = {
   reach: [['i32', 'i64', 'i32', 'i32'], ['i32']],
   chain: [['i32', 'i64', 'i32'], ['i32']],
+  csrAccess: [['i32', 'i32', 'i32', 'i64'], ['i32']],
   fence: [['i32', 'i32', 'i32', 'i32'], []],
   multiplyHigh: [['i64', 'i64'], ['i64']],
 } as const satisfies Record<string, readonly [readonly ValueType[], readonly ValueType[]]>;
@@ -30,6 +31,9 @@ export const regionParameters = ['i32', 'i32', 'i64', 'i32'] as const;
 export const regionResults = ['i32'] as const;
 /** Regions of a machine at most, and the one index that stands for none. */
 export const regionTableSize = 0x4000;
+
+/** Added to the budget that a region returns when the hart must look around before it goes on. */
+export const boundaryBit = 0x4000_0000;
 
 /** An imported function of a region, in the order of their indices. */
 export interface RegionFunction {
@@ -98,7 +102,7 @@ export class RegionFrame {
     return this.functions.length - 1;
   }
   private signature(name: RegionImport): Omit<RegionFunction, 'name'> {
-    if (name === 'reach' || name === 'chain' || name === 'fence' || name === 'multiplyHigh') {
+    if (name === 'reach' || name === 'chain' || name === 'csrAccess' || name === 'fence' || name === 'multiplyHigh') {
       const [parameters, results] = signatures[name];
       return { parameters, results };
     }
@@ -137,6 +141,14 @@ export class RegionFrame {
   exit(pc: Expression): void {
     this.c.set(this.pc, pc);
     this.c.br(known(this.exitLabel, 'exit'));
+  }
+
+  /** Goes on at an offset in the interpreter, which looks for interrupts first; the budget is in its control word. */
+  boundary(offset: number): void {
+    const { c } = this;
+    this.spill();
+    c.store('i64.store', this.hart, this.pcAt(offset), hartCell.pc);
+    c.return(op('i32.or', load('i32.load', 0, control.budget), boundaryBit));
   }
 
   /** Writes the whole function around `body`, which never ends by itself. */

@@ -7,6 +7,7 @@ import type { FloatOperation } from '../float';
 import type { Bytes, FField, Field, Meaning, NumberField, XField } from '../instructions/meaning';
 import { control, hartCell, translation } from '../layout';
 import { cell, cell32, setCell } from '../system/context';
+import { csrChange, csrFlag, csrOutcome } from '../system/direct';
 import { mstatus } from '../system/status';
 import { entryOffset } from '../system/translate';
 import { currentStep } from '../system/trap';
@@ -304,8 +305,23 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
   /** Stores into code drop the region at once, so there is nothing left to do. */
   fenceInstructions(): void {}
 
-  csr(): void {
-    this.outside();
+  csr(change: 'write' | 'set' | 'clear', operand: Expression): void {
+    const { c, frame } = this;
+    const { hart } = frame;
+    const reads = change !== 'write' || this.field('rd') !== 0 ? csrFlag.reads : 0;
+    const writes = change === 'write' || this.field('rs1') !== 0 || this.field('zimm') !== 0 ? csrFlag.writes : 0;
+    const flags = reads | writes | csrChange[change];
+    this.publishBudget();
+    setCell(c, hart, 'pc', this.pc());
+    const published = this.take(load('i32.load', 0, control.budget), 'i32');
+    const result = this.take(call(frame.import('csrAccess'), 'i32', hart, this.field('csr'), flags, operand), 'i32');
+    c.when(op('i32.eq', result, csrOutcome.illegal), () => this.bail());
+    this.setX('rd', cell(hart, 'scratch'));
+    const shortened = op('i32.ne', load('i32.load', 0, control.budget), published);
+    c.when(op('i32.or', op('i32.eq', result, csrOutcome.changed), shortened), () =>
+      frame.boundary(this.placed.offset + this.placed.decoded.lengthBytes),
+    );
+    frame.judgeFloat();
   }
   fenceTranslations(): void {
     this.outside();

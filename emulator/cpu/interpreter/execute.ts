@@ -3,6 +3,7 @@
 import { call, CodeWriter, expression, load, op } from '../../wasm/code';
 import type { Label } from '../../wasm/function';
 import type { ModuleWriter } from '../../wasm/module';
+import { boundaryBit } from '../compiler/frame';
 import { control, entryShift, handlerMask, record, slotRegion, translation } from '../layout';
 import { cell, cell32, setCell } from '../system/context';
 import { loosePretence } from '../system/fetch';
@@ -165,7 +166,11 @@ function emitEnterRegion(frame: Frame, labels: FrameLabels, interpret: Label): v
     c.f.callIndirect(region);
     c.f.set(budget);
     c.set(frame.pc, cell(hart, 'pc'));
-    c.brIf(labels.refetch, op('i32.ge_s', budget, 0));
+    c.when(op('i32.ge_s', budget, 0), () => {
+      c.brIf(labels.refetch, op('i32.lt_s', budget, boundaryBit));
+      c.set(budget, op('i32.sub', budget, boundaryBit));
+      c.br(labels.boundary);
+    });
     // A region left this very instruction to the interpreter, maybe in another page.
     c.set(budget, op('i32.sub', op('i32.xor', budget, -1), 1));
     c.set(page, op('i64.and', frame.pc, -4096n));
