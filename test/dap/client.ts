@@ -34,12 +34,13 @@ export class Client {
   async send(command: string, values?: object): Promise<DebugProtocol.Response> {
     const seq = this.sequence++;
     const response = new Promise<DebugProtocol.Response>((resolve) => this.responses.set(seq, resolve));
-    this.adapter.handleMessage({
+    const request: DebugProtocol.Request = {
       seq,
       type: 'request',
       command,
       ...(values !== undefined && { arguments: values }),
-    });
+    };
+    this.adapter.handleMessage(request);
     return within(response, `a response to ${command}`);
   }
 
