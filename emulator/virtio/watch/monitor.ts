@@ -189,7 +189,6 @@ class WatchingMonitor implements Monitor {
   }
 
   repeats(fact: FactOf<'ring-load'>): boolean {
-    if (fact.by !== 'driver') return false;
     const state = this.stateOf(fact.device);
     const queue = state.queues[fact.queue];
     if (queue === undefined || !isRepeated(queue, fact)) return false;

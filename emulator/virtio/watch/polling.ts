@@ -21,7 +21,6 @@ export function isRepeated(queue: QueueState, fact: FactOf<'ring-load'>): boolea
   const { polled } = queue;
   return (
     polled !== undefined &&
-    fact.by === 'driver' &&
     polled.hart === fact.hart &&
     polled.pc === fact.pc &&
     polled.physicalAddress === fact.physicalAddress &&

@@ -13,8 +13,8 @@ interface Spin {
   readonly d: ScriptedDriver;
   readonly queue: DriverQueue;
   /** The kinds of the events since the last look. */
-  news(): string[];
-  look(pc?: bigint, bytes?: 1 | 2 | 4): void;
+  readonly news: () => string[];
+  readonly look: (pc?: bigint, bytes?: 1 | 2 | 4) => void;
 }
 
 /** A driver that has published one request, with a device that takes its time. */
