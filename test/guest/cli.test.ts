@@ -128,7 +128,7 @@ test('3: a spin meets --max-instructions and --timeout, a sleeper hangs, a lost 
 test('a dialogue: expect, send at the step of the match, end with the script; an expect that never comes is 3', async () => {
   const echo = raw('echo.bin', [
     ['li', 's0', 0x1000_0000],
-    ...[...'ready>'].flatMap((character): Line[] => [['li', 'a0', character.charCodeAt(0)], ['sb', 'a0', 0, 's0']]),
+    ...Array.from('ready>').flatMap((character): Line[] => [['li', 'a0', character.charCodeAt(0)], ['sb', 'a0', 0, 's0']]),
     'wait:', ['lbu', 'a1', 5, 's0'], ['andi', 'a1', 'a1', 1], ['beqz', 'a1', 'wait'],
     ['lbu', 'a0', 0, 's0'], ['addi', 'a0', 'a0', 1], ['sb', 'a0', 0, 's0'], ['j', 'wait'],
   ]); // prettier-ignore
