@@ -53,6 +53,19 @@ export function decodeUtf8(bytes: Uint8Array, start: number, end: number): strin
   return text;
 }
 
+export function encodeUtf8(text: string): Uint8Array {
+  const bytes: number[] = [];
+  for (const character of text) {
+    const point = character.codePointAt(0) ?? 0;
+    const tail = (shift: number) => 0x80 | ((point >> shift) & 0x3f);
+    if (point < 0x80) bytes.push(point);
+    else if (point < 0x800) bytes.push(0xc0 | (point >> 6), tail(0));
+    else if (point < 0x10000) bytes.push(0xe0 | (point >> 12), tail(6), tail(0));
+    else bytes.push(0xf0 | (point >> 18), tail(12), tail(6), tail(0));
+  }
+  return Uint8Array.from(bytes);
+}
+
 /** Offset of the zero byte that ends a string, or `end`. */
 export function stringEnd(bytes: Uint8Array, start: number, end: number = bytes.length): number {
   if (start >= end) return end;

@@ -24,7 +24,10 @@ const codeLengthOrder = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 
 
 function huffman(lengths: ArrayLike<number>): Huffman {
   const counts = new Uint16Array(longestCode + 1);
-  for (let i = 0; i < lengths.length; i++) counts[lengths[i] ?? 0]! += 1;
+  for (let i = 0; i < lengths.length; i++) {
+    const length = lengths[i] ?? 0;
+    counts[length] = (counts[length] ?? 0) + 1;
+  }
   counts[0] = 0;
   const starts = new Uint16Array(longestCode + 2);
   for (let length = 1; length <= longestCode; length++)
@@ -32,7 +35,10 @@ function huffman(lengths: ArrayLike<number>): Huffman {
   const symbols = new Uint16Array(lengths.length);
   for (let symbol = 0; symbol < lengths.length; symbol++) {
     const length = lengths[symbol] ?? 0;
-    if (length !== 0) symbols[starts[length]!++] = symbol;
+    if (length === 0) continue;
+    const at = starts[length] ?? 0;
+    starts[length] = at + 1;
+    symbols[at] = symbol;
   }
   return { counts, symbols };
 }

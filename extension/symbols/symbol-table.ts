@@ -1,5 +1,5 @@
 // The ELF symbol table, kept as columns of numbers; names are decoded when they are asked for. [ELF gABI, 4, symbol table]
-import { Cursor, stringAt, toBigint } from './bytes';
+import { Cursor, encodeUtf8, stringAt, toBigint } from './bytes';
 import type { ElfSymbol } from './contract';
 import { sectionFlag, sectionType, type ElfImage } from './elf';
 import type { Problems } from './problems';
@@ -134,7 +134,7 @@ export class SymbolTable {
 
   /** Names are compared in place: one pass over a kernel's table costs about a millisecond, an index many megabytes. */
   named(name: string): ElfSymbol | undefined {
-    const wanted = Array.from(utf8Bytes(name));
+    const wanted = encodeUtf8(name);
     let found: number | undefined;
     for (let i = 0; i < this.count; i++) {
       const start = this.#name[i] ?? 0;
@@ -156,17 +156,5 @@ export class SymbolTable {
       this.#all = symbols;
     }
     return this.#all;
-  }
-}
-
-/** UTF-8 bytes of a name. */
-function* utf8Bytes(text: string): Generator<number> {
-  for (const character of text) {
-    const point = character.codePointAt(0) ?? 0;
-    if (point < 0x80) yield point;
-    else if (point < 0x800) yield* [0xc0 | (point >> 6), 0x80 | (point & 0x3f)];
-    else if (point < 0x10000) yield* [0xe0 | (point >> 12), 0x80 | ((point >> 6) & 0x3f), 0x80 | (point & 0x3f)];
-    else
-      yield* [0xf0 | (point >> 18), 0x80 | ((point >> 12) & 0x3f), 0x80 | ((point >> 6) & 0x3f), 0x80 | (point & 0x3f)];
   }
 }

@@ -158,7 +158,7 @@ function listFunctions(unit: Unit): FunctionList {
         // Functions within functions (GNU C, Ada) lie below; only they make this walk go into bodies.
         if (child.abbreviation.hasChildren && hasNestedFunctions(unit)) walk(child, prefix, depth + 1);
       } else if (child.abbreviation.hasChildren && (qualifyingTags.has(child.tag) || blockTags.has(child.tag))) {
-        if (!needsQualifiers(unit) && !blockTags.has(child.tag)) continue;
+        if (isC(unit) && !blockTags.has(child.tag)) continue;
         const name =
           child.text(at.DW_AT_name) ?? (child.tag === tag.DW_TAG_namespace ? '(anonymous namespace)' : undefined);
         const inner =
@@ -175,9 +175,9 @@ function listFunctions(unit: Unit): FunctionList {
 
 const languageC: ReadonlySet<number> = new Set([0x01, 0x02, 0x0c, 0x1d, 0x2c, 0x8001]);
 
-/** In C no function stands in a type, so the walk may pass types by. */
-function needsQualifiers(unit: Unit): boolean {
-  return !languageC.has(unit.root.number(at.DW_AT_language) ?? 0);
+/** Whether a unit is C or assembly. There no function stands in a type, so a walk may pass types by. */
+export function isC(unit: Unit): boolean {
+  return languageC.has(unit.root.number(at.DW_AT_language) ?? 0);
 }
 
 function hasNestedFunctions(unit: Unit): boolean {

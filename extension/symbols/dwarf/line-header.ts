@@ -139,7 +139,7 @@ function readTables5(
 
 interface EntryPath {
   readonly lineStringOffset: number | undefined;
-  text(): string;
+  readonly text: () => string;
 }
 
 function readEntries(

@@ -1,6 +1,6 @@
 // Where a variable is at an address: its expression, or the one of its location list that covers the pc.
 // [DWARF 5, 2.6.2 and 7.7.3; DWARF 4, 2.6.2]
-import { Cursor, MalformedInput } from '../bytes';
+import { Cursor, encodeUtf8, MalformedInput } from '../bytes';
 import { at, form } from './constants';
 import { unavailable, type Location } from './expressions';
 import { baseAddress, newBudget, type Budget } from './ranges';
@@ -121,5 +121,5 @@ export function constantBytes(entry: Entry): Uint8Array | undefined {
     return bytes;
   }
   const text = entry.text(at.DW_AT_const_value);
-  return text === undefined ? undefined : Uint8Array.from([...text].map((c) => (c.codePointAt(0) ?? 0) & 0xff));
+  return text === undefined ? undefined : encodeUtf8(text);
 }

@@ -1,6 +1,6 @@
 // Finds definitions by name over all units, without an index: names lie in the units as offsets of strings, so the units that may
 // define one are found by looking for these bytes.
-import { MalformedInput, stringEnd } from '../bytes';
+import { encodeUtf8, MalformedInput, stringEnd } from '../bytes';
 import { at, tag } from './constants';
 import type { DebugInformation, Entry, Unit } from './units';
 
@@ -68,10 +68,9 @@ export class NameSearch {
 
   /** How the name may stand in a unit: in place, or as the offset of any string of .debug_str that ends with it. */
   #patterns(name: string): Uint8Array[] {
-    const text = asciiBytes(name);
-    const patterns = [Uint8Array.from([...text, 0])];
     const strings = this.info.sections.get('str');
-    const whole = Uint8Array.from([...text, 0]);
+    const whole = Uint8Array.from([...encodeUtf8(name), 0]);
+    const patterns = [whole];
     for (let offset = find(strings, whole, 0, strings.length); offset >= 0 && patterns.length < mostStrings;) {
       patterns.push(Uint8Array.from([offset, offset >>> 8, offset >>> 16, offset >>> 24]));
       offset = find(strings, whole, stringEnd(strings, offset), strings.length);
@@ -92,10 +91,6 @@ const plainTypeTags: ReadonlySet<number> = new Set([
 /** Names in the indexed forms cannot be found by their bytes. */
 function usesStringIndexes(unit: Unit): boolean {
   return unit.version >= 5 && unit.root.has(at.DW_AT_str_offsets_base);
-}
-
-function asciiBytes(text: string): number[] {
-  return [...text].map((character) => (character.codePointAt(0) ?? 0) & 0xff);
 }
 
 function includes(bytes: Uint8Array, pattern: Uint8Array, start: number, end: number): boolean {

@@ -2,6 +2,7 @@
 import { MalformedInput } from '../bytes';
 import { at, encoding, tag } from './constants';
 import type { NameSearch } from './name-search';
+import { isC } from './functions';
 import type { Entry } from './units';
 
 export type Qualifier = 'const' | 'volatile' | 'restrict' | 'atomic';
@@ -21,6 +22,7 @@ export type Type =
   | {
       readonly kind: 'enumeration';
       readonly name: string | undefined;
+      readonly isPlain: boolean;
       readonly size: number;
       readonly enumerators: () => readonly Enumerator[];
     }
@@ -32,6 +34,8 @@ export interface StructureType {
   readonly kind: 'structure';
   readonly keyword: 'struct' | 'union' | 'class';
   readonly name: string | undefined;
+  /** The language names it without its keyword, as all but C do. */
+  readonly isPlain: boolean;
   /** Bytes; 0 for a declaration without a body. */
   readonly size: number;
   readonly members: () => readonly Member[];
@@ -142,6 +146,7 @@ export class Types {
         return {
           kind: 'enumeration',
           name: entry.text(at.DW_AT_name),
+          isPlain: !isC(entry.unit),
           size: entry.number(at.DW_AT_byte_size) ?? sizeOf(target()),
           enumerators: once(() => readEnumerators(entry)),
         };
@@ -170,6 +175,7 @@ export class Types {
       kind: 'structure',
       keyword,
       name,
+      isPlain: !isC(entry.unit),
       size: entry.number(at.DW_AT_byte_size) ?? 0,
       members: once(() => this.#members(entry)),
       variants: once(() => this.#variants(entry)),
@@ -341,9 +347,9 @@ function declare(type: Type, inner: string, depth: number): string {
     case 'typedef':
       return joined(type.name);
     case 'enumeration':
-      return joined(`enum ${type.name ?? '{...}'}`);
+      return joined(type.isPlain ? (type.name ?? 'enum {...}') : `enum ${type.name ?? '{...}'}`);
     case 'structure':
-      return joined(`${type.keyword} ${type.name ?? '{...}'}`);
+      return joined(type.isPlain && type.name !== undefined ? type.name : `${type.keyword} ${type.name ?? '{...}'}`);
     case 'pointer':
       return type.name === undefined ? declarePointer(type, '', inner, depth) : joined(type.name);
     case 'qualified': {

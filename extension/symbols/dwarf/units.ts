@@ -5,7 +5,7 @@ import type { Problems } from '../problems';
 import { Abbreviations, type Abbreviation, type AbbreviationTable } from './abbreviations';
 import { at, form, unitType } from './constants';
 import { skipForm, type FormContext } from './forms';
-import { DebugSections } from './sections';
+import type { DebugSections } from './sections';
 
 /** Where one attribute of an entry is stored. */
 export interface Slot {
