@@ -172,7 +172,10 @@ export interface CpuOptions {
   readonly compiler?: 'on' | 'off';
   /** Arrivals by jump at a page until it is compiled. */
   readonly compileThreshold?: number;
-  /** A word of shared memory that another thread sets to a non-zero value to make `run` come back; tested at least every 10,000 steps. */
+  /**
+   * A word of shared memory that another thread sets to a non-zero value to make `run` come back; tested at least every 10,000 steps,
+   * 100,000 with the compiler, which takes about as long.
+   */
   readonly stopWord?: Int32Array;
   /** Use a shared memory for RAM, so that another thread may look at what is marked live. */
   readonly shared?: boolean;

@@ -29,7 +29,7 @@ import { exitCode, mstatus, privilege } from './system/status';
 import { Turns, type HartRun } from './turns';
 
 /** The stop word is looked at, and V8 gets a chance to swap in better code, at least this often. */
-const sliceSteps = 10_000;
+const sliceSteps = { off: 10_000, on: 100_000 } as const;
 const defaultTurnSteps = 1000;
 const defaultCompiler: 'on' | 'off' = 'off';
 const greatestHarts = 8;
@@ -142,8 +142,9 @@ export class Processor implements Cpu {
       if (this.steps >= this.runLimit) return { kind: 'limit' };
       const hart = this.turns.next((index) => wakesFromWait(this.hart(index).state), this.sinceReservation());
       if (hart === undefined) return { kind: 'idle' };
-      const left = this.harts === 1 ? sliceSteps : this.turns.left;
-      const exit = this.execute(hart, Math.min(left, this.runLimit - this.steps, sliceSteps));
+      const slice = sliceSteps[this.compiler === undefined ? 'off' : 'on'];
+      const left = this.harts === 1 ? slice : this.turns.left;
+      const exit = this.execute(hart, Math.min(left, this.runLimit - this.steps, slice));
       if (exit !== undefined) return exit;
     }
   }

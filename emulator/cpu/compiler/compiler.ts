@@ -21,7 +21,7 @@ import { type CompiledRegion, compileRegion, type RegionEntry, regionExport } fr
 export const defaultThreshold = 256;
 /** A page is compiled so many times at most; what it lacks then stays with the interpreter. */
 const greatestCompilations = 40;
-const greatestInstructions = 600;
+const greatestInstructions = 400;
 /** WebAssembly bytes of all regions together; machine code is several times larger. */
 const greatestCodeBytes = 12 << 20;
 
