@@ -250,6 +250,11 @@ export interface Symbols {
   framesAt(pc: bigint): readonly SourceFrame[];
   /** Where a function breakpoint goes: behind the prologue of the function that starts at `low`. */
   functionBodyStart(low: bigint): bigint;
+  /**
+   * Addresses for a breakpoint on a function: behind its prologue, and where it was inlined. A symbol without debugging
+   * information counts as a function too.
+   */
+  functionAddresses(name: string): readonly { readonly address: bigint; readonly inlined: boolean }[];
   /** Source language of the unit at the address, e.g. `C11`, `Rust`, `assembly`. */
   languageAt(pc: bigint): string | undefined;
 

@@ -4,10 +4,12 @@ import { at } from './dwarf/constants';
 import type { Dwarf } from './dwarf/dwarf';
 import { contains, linkageName, withAttribute, type Scope } from './dwarf/functions';
 import type { Row } from './dwarf/line-tables';
+import type { NameSearch } from './dwarf/name-search';
 import { matchPaths } from './dwarf/paths';
 import type { Range } from './dwarf/ranges';
 import type { Entry, Unit } from './dwarf/units';
 
+const mostFunctionEntries = 1000;
 /** Bytes; large frames of many saved registers take about 150. */
 const longestPrologue = 1024;
 
@@ -231,6 +233,28 @@ export class SourceMap {
     // No prologue contains a jump: a second row behind one is somewhere inside the body.
     const code = this.codeAt(low, second.address - low);
     return code === undefined || isControlTransfer(code) ? low : second.address;
+  }
+
+  /** Where the function of this name begins: out of line, and everywhere that it was inlined. */
+  functionEntries(name: string, search: NameSearch): { address: number; inlined: boolean }[] {
+    const { functions } = this.dwarf;
+    const found = new Map<number, boolean>();
+    const short = name.slice(name.lastIndexOf(':') + 1);
+    const visit = (scope: Scope) => {
+      if (found.size >= mostFunctionEntries) return;
+      const isNamed =
+        scope.kind !== 'block' && withAttribute(scope.entry, at.DW_AT_name)?.text(at.DW_AT_name) === short;
+      const low = scope.ranges[0]?.low;
+      if (isNamed && low !== undefined && (short === name || functions.qualifiedName(scope.entry) === name)) {
+        found.set(
+          scope.kind === 'inlined' ? (scope.entry.address(at.DW_AT_entry_pc) ?? low) : low,
+          scope.kind === 'inlined',
+        );
+      }
+      scope.children.forEach(visit);
+    };
+    for (const unit of search.unitsMentioning(short)) for (const scope of functions.all(unit)) visit(scope);
+    return [...found].map(([address, inlined]) => ({ address, inlined })).sort((a, b) => a.address - b.address);
   }
 
   /** See `Symbols.rangesOfLine`. */

@@ -226,6 +226,18 @@ export class ImageSymbols implements Symbols {
     return this.#guard(low, () => this.#toRuntime(this.#parsed.source.bodyStart(this.#toLink(low))));
   }
 
+  functionAddresses(name: string): readonly { readonly address: bigint; readonly inlined: boolean }[] {
+    const { source, types } = this.#parsed;
+    const found = this.#guard([], () =>
+      source.functionEntries(name, types.search).map(({ address, inlined }) => ({
+        address: this.#toRuntime(inlined ? address : source.bodyStart(address)),
+        inlined,
+      })),
+    );
+    const symbol = found.length === 0 ? this.symbolNamed(name) : undefined;
+    return symbol === undefined || symbol.kind === 'object' ? found : [{ address: symbol.address, inlined: false }];
+  }
+
   /** Whether the address lies in a segment that is executed. */
   isCode(address: bigint): boolean {
     const at = this.#toLink(address);

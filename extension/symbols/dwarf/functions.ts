@@ -76,14 +76,25 @@ export class Functions {
     if (list === undefined) return undefined;
     for (const { value } of list.index.containing(address)) {
       const offset = list.entries[value];
-      if (offset === undefined) continue;
-      return this.#scopes.get(offset, () => {
-        const count = { left: 1_000_000 };
-        const scope = this.#guard(unit, () => buildScope(unit.entry(offset), undefined, 0, newBudget(), count));
-        return { value: scope, weight: 1_000_000 - count.left };
-      });
+      if (offset !== undefined) return this.#scope(unit, offset);
     }
     return undefined;
+  }
+
+  #scope(unit: Unit, offset: number): Scope | undefined {
+    return this.#scopes.get(offset, () => {
+      const count = { left: 1_000_000 };
+      const scope = this.#guard(unit, () => buildScope(unit.entry(offset), undefined, 0, newBudget(), count));
+      return { value: scope, weight: 1_000_000 - count.left };
+    });
+  }
+
+  /** All functions of a unit that have code, each with everything inside it. */
+  *all(unit: Unit): Generator<Scope> {
+    for (const offset of this.#list(unit)?.entries ?? []) {
+      const scope = this.#scope(unit, offset);
+      if (scope !== undefined) yield scope;
+    }
   }
 
   /** The scopes that contain an address, outermost (the function) first. */
@@ -95,11 +106,6 @@ export class Functions {
       scope = scope.children.find((child) => contains(child.ranges, address));
     }
     return path;
-  }
-
-  /** Offsets of all functions with code in a unit. */
-  entries(unit: Unit): readonly number[] {
-    return this.#list(unit)?.entries ?? [];
   }
 
   /** Name with its namespaces, from the entry itself or the ones it completes. */

@@ -43,14 +43,8 @@ export class NameSearch {
   }
 
   #walk(name: string, matches: (entry: Entry) => boolean, declarations: boolean): number | undefined {
-    const patterns = this.#patterns(name);
-    for (const unit of this.info.units) {
+    for (const unit of this.unitsMentioning(name)) {
       try {
-        if (
-          !usesStringIndexes(unit) &&
-          !patterns.some((pattern) => includes(unit.bytes, pattern, unit.firstEntry, unit.end))
-        )
-          continue;
         for (const entry of unit.root.children()) {
           if (!matches(entry) || entry.flag(at.DW_AT_declaration) !== declarations) continue;
           const named = entry.has(at.DW_AT_name) ? entry : entry.reference(at.DW_AT_specification);
@@ -64,6 +58,23 @@ export class NameSearch {
       }
     }
     return undefined;
+  }
+
+  /** The units that may have an entry with this name; a few others may be among them. */
+  *unitsMentioning(name: string): Generator<Unit> {
+    const patterns = this.#patterns(name);
+    for (const unit of this.info.units) {
+      const { bytes, firstEntry, end } = unit;
+      try {
+        if (!usesStringIndexes(unit) && !patterns.some((pattern) => find(bytes, pattern, firstEntry, end) >= 0))
+          continue;
+      } catch (error) {
+        // Its own entry is damaged, which is reported where it is indexed.
+        if (error instanceof MalformedInput) continue;
+        throw error;
+      }
+      yield unit;
+    }
   }
 
   /** How the name may stand in a unit: in place, or as the offset of any string of .debug_str that ends with it. */
@@ -93,11 +104,7 @@ function usesStringIndexes(unit: Unit): boolean {
   return unit.version >= 5 && unit.root.has(at.DW_AT_str_offsets_base);
 }
 
-function includes(bytes: Uint8Array, pattern: Uint8Array, start: number, end: number): boolean {
-  return find(bytes, pattern, start, end) >= 0;
-}
-
-/** Position of a pattern, or -1. Looks for its rarest byte first: names and offsets differ most in their first one. */
+/** Position of a pattern, or -1. Its first byte is looked for by native code: the low byte of an offset, which differs most. */
 function find(bytes: Uint8Array, pattern: Uint8Array, start: number, end: number): number {
   const first = pattern[0] ?? 0;
   for (let at = bytes.indexOf(first, start); at >= 0 && at + pattern.length <= end; at = bytes.indexOf(first, at + 1)) {

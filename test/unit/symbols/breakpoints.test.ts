@@ -122,6 +122,31 @@ describe('function bodies', () => {
   });
 });
 
+describe('breakpoints on functions', () => {
+  it('are set behind prologues and in every inlined copy', () => {
+    for (const guest of [plain(), optimised()]) {
+      const symbols = loadSymbols(guest.image);
+      const copies = symbols.functionAddresses('set_bits');
+      assert.equal(copies.length, 3);
+      for (const { address, inlined } of copies) {
+        assert.equal(inlined, true);
+        assert.ok(symbols.framesAt(address).some((frame) => frame.function === 'set_bits'));
+      }
+      const main = symbols.addressOf('main') ?? 0n;
+      assert.deepEqual(symbols.functionAddresses('main'), [
+        { address: symbols.functionBodyStart(main), inlined: false },
+      ]);
+    }
+  });
+
+  it('are set on symbols that have no debugging information, and on nothing else', () => {
+    const symbols = loadSymbols(plain().image);
+    assert.deepEqual(symbols.functionAddresses('_start'), [{ address: symbols.addressOf('_start'), inlined: false }]);
+    assert.deepEqual(symbols.functionAddresses('main_queue'), []);
+    assert.deepEqual(symbols.functionAddresses('no_such_function'), []);
+  });
+});
+
 describe('stepping ranges', () => {
   it('contain the pc and only code of the same line and function instance', () => {
     for (const guest of [plain(), optimised()]) {
