@@ -112,6 +112,7 @@ export class ImageSymbols implements Symbols {
 
   /** Runs a lookup; damage that it meets is noted and answered with `otherwise`. */
   #guard<Result>(otherwise: Result, lookup: () => Result): Result {
+    this.#parsed.dwarf.info.renewBudget();
     try {
       return lookup();
     } catch (error) {

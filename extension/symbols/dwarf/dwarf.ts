@@ -4,6 +4,7 @@ import { sectionFlag } from '../elf';
 import type { Problems } from '../problems';
 import { CallFrames } from './frames';
 import { Functions } from './functions';
+import { IntervalIndex } from './intervals';
 import { LineTables } from './line-tables';
 import { DebugSections } from './sections';
 import { UnitIndex } from './unit-index';
@@ -47,6 +48,7 @@ function loadedPredicate(elf: ElfImage): (address: number) => boolean {
     low: segment.address,
     high: segment.address + segment.memorySize,
   }));
-  const ranges = sections.length > 0 ? sections : segments;
-  return (address) => ranges.some(({ low, high }) => low <= address && address < high);
+  const loaded = sections.length > 0 ? sections : segments;
+  const index = new IntervalIndex(loaded.map((range) => ({ ...range, value: 0 })));
+  return (address) => index.contains(address);
 }

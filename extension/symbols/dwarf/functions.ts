@@ -4,7 +4,7 @@ import { MalformedInput } from '../bytes';
 import { ParsedCache } from './cache';
 import { at, tag } from './constants';
 import { IntervalIndex } from './intervals';
-import { newBudget, rangesOf, type Budget, type Range } from './ranges';
+import { rangesOf, type Range } from './ranges';
 import type { DebugInformation, Entry, Unit } from './units';
 
 /** A function, an inlined function or a block, with what is declared directly in it. */
@@ -84,7 +84,7 @@ export class Functions {
   #scope(unit: Unit, offset: number): Scope | undefined {
     return this.#scopes.get(offset, () => {
       const count = { left: 1_000_000 };
-      const scope = this.#guard(unit, () => buildScope(unit.entry(offset), undefined, 0, newBudget(), count));
+      const scope = this.#guard(unit, () => buildScope(unit.entry(offset), undefined, 0, count));
       return { value: scope, weight: 1_000_000 - count.left };
     });
   }
@@ -151,14 +151,13 @@ function listFunctions(unit: Unit): FunctionList {
   const entries: number[] = [];
   const ranges: { low: number; high: number; value: number }[] = [];
   const qualifiers = new Map<number, string>();
-  const budget = newBudget();
   const walk = (parent: Entry, prefix: string | undefined, depth: number) => {
     if (depth > deepestNesting) throw new MalformedInput('its entries are nested too deeply');
     for (const child of parent.children()) {
       if (child.tag === tag.DW_TAG_subprogram) {
         if (prefix !== undefined) qualifiers.set(child.offset, prefix);
         if (child.has(at.DW_AT_low_pc) || child.has(at.DW_AT_ranges)) {
-          for (const { low, high } of rangesOf(child, budget)) ranges.push({ low, high, value: entries.length });
+          for (const { low, high } of rangesOf(child)) ranges.push({ low, high, value: entries.length });
           entries.push(child.offset);
         }
         // Functions within functions (GNU C, Ada) lie below; only they make this walk go into bodies.
@@ -190,13 +189,7 @@ function hasNestedFunctions(unit: Unit): boolean {
   return (unit.root.text(at.DW_AT_producer) ?? '').startsWith('GNU');
 }
 
-function buildScope(
-  entry: Entry,
-  parent: Scope | undefined,
-  depth: number,
-  budget: Budget,
-  count: { left: number },
-): Scope {
+function buildScope(entry: Entry, parent: Scope | undefined, depth: number, count: { left: number }): Scope {
   if (depth > deepestNesting) throw new MalformedInput('its blocks are nested too deeply');
   const kind =
     entry.tag === tag.DW_TAG_subprogram
@@ -207,13 +200,13 @@ function buildScope(
   const children: Scope[] = [];
   const variables: Entry[] = [];
   const origin = entry.reference(at.DW_AT_abstract_origin)?.offset;
-  const scope: Scope = { entry, kind, ranges: rangesOf(entry, budget), parent, children, variables, origin };
+  const scope: Scope = { entry, kind, ranges: rangesOf(entry), parent, children, variables, origin };
   for (const child of entry.children()) {
     if (--count.left < 0) throw new MalformedInput('one of its functions is larger than any real one');
     if (child.tag === tag.DW_TAG_formal_parameter || child.tag === tag.DW_TAG_variable) {
       variables.push(child);
     } else if (child.tag === tag.DW_TAG_inlined_subroutine || blockTags.has(child.tag)) {
-      const inner = buildScope(child, scope, depth + 1, budget, count);
+      const inner = buildScope(child, scope, depth + 1, count);
       // A block without ranges of its own spans its parent. [DWARF 5, 3.5]
       if (inner.ranges.length > 0) children.push(inner);
       else if (inner.kind === 'block') {

@@ -45,6 +45,10 @@ export class IntervalIndex {
     }
   }
 
+  contains(address: number): boolean {
+    return this.containing(address).next().done !== true;
+  }
+
   /** Where the next range above an address begins. */
   nextLow(address: number): number | undefined {
     return this.#low[this.#position(address)];

@@ -1,5 +1,5 @@
 // Line tables of all units: made on demand, looked up by address, and by file and line.
-import { MalformedInput } from '../bytes';
+import { Cursor, MalformedInput } from '../bytes';
 import { ParsedCache } from './cache';
 import { at } from './constants';
 import { PathCache, readLineHeader, type LineHeader } from './line-header';
@@ -32,7 +32,9 @@ export class LineTables {
   readonly paths = new PathTable();
   readonly #pathCache = new PathCache(this.paths);
   readonly #tables = new ParsedCache<number, LineTable | undefined>(mostRowsKept);
-  readonly #headers = new Map<Unit, LineHeader | undefined>();
+  readonly #offsets = new Map<Unit, number | undefined>();
+  readonly #headers = new Map<number, LineHeader | undefined>();
+  #bytesRead = 0;
   #hasAllHeaders = false;
 
   constructor(
@@ -42,50 +44,63 @@ export class LineTables {
 
   /** Headers are kept: each is a few hundred numbers, and every function's declaration asks for one. */
   header(unit: Unit): LineHeader | undefined {
-    if (!this.#headers.has(unit)) this.#headers.set(unit, this.#readHeader(unit));
-    return this.#headers.get(unit);
+    const offset = this.#offset(unit);
+    if (offset === undefined) return undefined;
+    if (!this.#headers.has(offset)) this.#headers.set(offset, this.#readHeader(unit, offset));
+    return this.#headers.get(offset);
   }
 
-  #readHeader(unit: Unit): LineHeader | undefined {
-    try {
-      const offset = unit.root.number(at.DW_AT_stmt_list);
-      if (offset === undefined) return undefined;
+  /** Where the unit's line table is; type units share those of others. */
+  #offset(unit: Unit): number | undefined {
+    if (!this.#offsets.has(unit))
+      this.#offsets.set(
+        unit,
+        this.#attempt(unit, () => unit.root.number(at.DW_AT_stmt_list)),
+      );
+    return this.#offsets.get(unit);
+  }
+
+  #readHeader(unit: Unit, offset: number): LineHeader | undefined {
+    return this.#attempt(unit, () => {
       const directory = unit.root.text(at.DW_AT_comp_dir) ?? '';
       const name = unit.root.text(at.DW_AT_name) ?? '';
+      const section = this.info.sections.get('line');
+      const length = new Cursor(section, offset).u32();
+      // Tables that overlap make the work quadratic; in honest files no byte belongs to two.
+      this.#bytesRead += Math.min(length, section.length - offset);
+      if (this.#bytesRead > 4 * section.length + 1_000_000) throw new MalformedInput('it overlaps too many others');
       return readLineHeader(this.info.sections, offset, { directory, name }, this.#pathCache);
-    } catch (error) {
-      this.#report(unit, error);
-      return undefined;
-    }
+    });
   }
 
   table(unit: Unit): LineTable | undefined {
-    return this.#tables.get(unit.offset, () => {
-      const value = this.#make(unit);
+    const offset = this.#offset(unit);
+    if (offset === undefined) return undefined;
+    return this.#tables.get(offset, () => {
+      const header = this.header(unit);
+      const value = header === undefined ? undefined : this.#attempt(unit, () => this.#run(header));
       return { value, weight: 64 + (value?.rows.count ?? 0) };
     });
   }
 
-  #make(unit: Unit): LineTable | undefined {
-    const header = this.header(unit);
-    if (header === undefined) return undefined;
-    try {
-      const rows = runLineProgram(this.info.sections.get('line'), header, this.isLoaded);
-      const sequences = rows.sequences.map((start, i) => {
-        const last = (rows.sequences[i + 1] ?? rows.count) - 1;
-        return { low: rows.address[start] ?? 0, high: rows.address[last] ?? 0, value: i };
-      });
-      return { rows, sequences: new IntervalIndex(sequences) };
-    } catch (error) {
-      this.#report(unit, error);
-      return undefined;
-    }
+  #run(header: LineHeader): LineTable {
+    const rows = runLineProgram(this.info.sections.get('line'), header, this.isLoaded);
+    const sequences = rows.sequences.map((start, i) => {
+      const last = (rows.sequences[i + 1] ?? rows.count) - 1;
+      return { low: rows.address[start] ?? 0, high: rows.address[last] ?? 0, value: i };
+    });
+    return { rows, sequences: new IntervalIndex(sequences) };
   }
 
-  #report(unit: Unit, error: unknown): void {
-    if (!(error instanceof MalformedInput)) throw error;
-    const where = `.debug_line of the unit at 0x${unit.offset.toString(16)}`;
-    this.info.problems.add(`${where}: ${error.message}; its lines are not available`);
+  #attempt<Result>(unit: Unit, work: () => Result): Result | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof MalformedInput)) throw error;
+      const where = `.debug_line of the unit at 0x${unit.offset.toString(16)}`;
+      this.info.problems.add(`${where}: ${error.message}; its lines are not available`);
+      return undefined;
+    }
   }
 
   /** Number of the last row at or below an address in the sequence around it, and where that sequence ends. */
@@ -149,8 +164,15 @@ export class LineTables {
     return this.paths.paths;
   }
 
+  /** Units whose tables name a file, one for each table. */
   unitsNaming(file: number): Unit[] {
-    return this.info.units.filter((unit) => this.header(unit)?.files.includes(file) === true);
+    const seen = new Set<number | undefined>();
+    return this.info.units.filter((unit) => {
+      const offset = this.#offset(unit);
+      if (seen.has(offset)) return false;
+      seen.add(offset);
+      return this.header(unit)?.files.includes(file) === true;
+    });
   }
 
   /** Calls back for each row of a file, also those that cover no bytes. */

@@ -3,7 +3,7 @@
 import { Cursor, encodeUtf8, MalformedInput } from '../bytes';
 import { at, form } from './constants';
 import { unavailable, type Location } from './expressions';
-import { baseAddress, newBudget, type Budget } from './ranges';
+import { baseAddress } from './ranges';
 import type { Entry, Unit } from './units';
 
 const entryKind = {
@@ -31,17 +31,17 @@ export function expressionAt(entry: Entry, attribute: number, pc: number): Uint8
   if (slot === undefined || value === undefined) return unavailable('its location has an unknown form');
   const { unit } = entry;
   const nowhere = unavailable('it has no value at this address');
-  if (unit.version < 5) return oldList(unit, value, pc, newBudget()) ?? nowhere;
-  if (slot.form !== form.DW_FORM_loclistx) return list(unit, value, pc, newBudget()) ?? nowhere;
+  if (unit.version < 5) return oldList(unit, value, pc) ?? nowhere;
+  if (slot.form !== form.DW_FORM_loclistx) return list(unit, value, pc) ?? nowhere;
   const base = unit.bases.loclists ?? 12;
   const table = new Cursor(unit.info.sections.get('loclists'), base + value * unit.offsetSize);
-  return list(unit, base + table.unsigned(unit.offsetSize), pc, newBudget()) ?? nowhere;
+  return list(unit, base + table.unsigned(unit.offsetSize), pc) ?? nowhere;
 }
 
-function oldList(unit: Unit, offset: number, pc: number, budget: Budget): Uint8Array | undefined {
+function oldList(unit: Unit, offset: number, pc: number): Uint8Array | undefined {
   const cursor = new Cursor(unit.info.sections.get('loc'), offset);
   let base = baseAddress(unit);
-  while (budget.left-- > 0) {
+  while (unit.info.budget.left-- > 0) {
     const low = cursor.address(8);
     const high = cursor.address(8);
     if (low === 0 && high === 0) return undefined;
@@ -55,13 +55,13 @@ function oldList(unit: Unit, offset: number, pc: number, budget: Budget): Uint8A
   throw new MalformedInput('a location list is longer than any real one');
 }
 
-function list(unit: Unit, offset: number, pc: number, budget: Budget): Uint8Array | undefined {
+function list(unit: Unit, offset: number, pc: number): Uint8Array | undefined {
   const cursor = new Cursor(unit.info.sections.get('loclists'), offset);
   const indexed = () => unit.info.sections.indexedAddress(unit.bases.addr, cursor.uleb());
   const expression = () => cursor.block(cursor.uleb());
   let base = baseAddress(unit);
   let otherwise: Uint8Array | undefined;
-  while (budget.left-- > 0) {
+  while (unit.info.budget.left-- > 0) {
     const kind = cursor.u8();
     let low = 0;
     let high = 0;

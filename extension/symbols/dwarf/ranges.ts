@@ -1,24 +1,12 @@
 // Code ranges of an entry: low and high pc, .debug_ranges, .debug_rnglists. [DWARF 5, 2.17 and 7.25; DWARF 4, 2.17.3]
 import { Cursor, MalformedInput } from '../bytes';
 import { at, form } from './constants';
-import type { Entry, Unit } from './units';
+import type { Budget, Entry, Unit } from './units';
 
 /** Half-open, in link addresses. */
 export interface Range {
   readonly low: number;
   readonly high: number;
-}
-
-/**
- * How many list entries may still be read. Many entries may point at one long list, which makes small hostile files cost
- * quadratic time; honest units stay far below.
- */
-export interface Budget {
-  left: number;
-}
-
-export function newBudget(): Budget {
-  return { left: 2_000_000 };
 }
 
 const entryKind = {
@@ -32,7 +20,8 @@ const entryKind = {
   DW_RLE_start_length: 7,
 } as const;
 
-export function rangesOf(entry: Entry, budget: Budget = newBudget()): Range[] {
+export function rangesOf(entry: Entry): Range[] {
+  const { budget } = entry.unit.info;
   const slot = entry.slot(at.DW_AT_ranges);
   if (slot !== undefined) {
     const value = entry.number(at.DW_AT_ranges) ?? 0;

@@ -3,7 +3,7 @@ import { Cursor, MalformedInput } from '../bytes';
 import { at } from './constants';
 import { IntervalIndex } from './intervals';
 import type { LineTables } from './line-tables';
-import { newBudget, rangesOf, type Range } from './ranges';
+import { rangesOf, type Range } from './ranges';
 import type { DebugInformation, Unit } from './units';
 
 export class UnitIndex {
@@ -63,7 +63,7 @@ export class UnitIndex {
     const byUnit = new Map<number, Range[]>();
     const bytes = this.info.sections.get('aranges');
     const cursor = new Cursor(bytes);
-    const budget = newBudget();
+    const { budget } = this.info;
     try {
       while (!cursor.done) {
         const start = cursor.offset;

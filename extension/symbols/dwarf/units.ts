@@ -341,10 +341,21 @@ function readIndex(cursor: Cursor, attributeForm: number, sizes: Readonly<Record
   return size === 0 ? cursor.uleb() : size === 3 ? cursor.u24() : cursor.unsigned(size);
 }
 
+/**
+ * How many entries of range and location lists may still be read. Many entries may point at one long list, so that a small hostile
+ * file costs quadratic time; honest lookups stay far below.
+ */
+export interface Budget {
+  left: number;
+}
+
+const mostListEntries = 5_000_000;
+
 /** All units of an image. */
 export class DebugInformation {
   readonly units: readonly Unit[];
   readonly abbreviations: Abbreviations;
+  readonly budget: Budget = { left: mostListEntries };
   #signatures: Map<bigint, Unit> | undefined;
   readonly #typeUnits: { signature: bigint; unit: Unit }[] = [];
 
@@ -424,6 +435,11 @@ export class DebugInformation {
     );
     if (signature !== undefined) this.#typeUnits.push({ signature, unit });
     if (!typesOnly) into.push(unit);
+  }
+
+  /** To be called before each lookup from outside. */
+  renewBudget(): void {
+    this.budget.left = mostListEntries;
   }
 
   /** The unit that holds an offset of `.debug_info`. */
