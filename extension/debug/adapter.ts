@@ -24,11 +24,15 @@ export interface AdapterOptions {
   readonly consolesElsewhere: boolean;
 }
 
+/** Motions that clients do not know as such: `continued` is told, in front of the response. */
+const unexpectedMotions: ReadonlySet<string> = new Set(['restart', 'ringside/nextRingEvent']);
+
 type Handler = (values: unknown) => Promise<object | undefined>;
 
 /**
  * Requests after which the guest moves or stops. Clients take the response as "it runs now", so a stop that came before it would be
- * forgotten: what the target tells meanwhile is held back.
+ * forgotten: what the target tells meanwhile is held back. They need no `continued` event, and one directly in front of `stopped` makes
+ * them forget the stop as well.
  */
 const motions: ReadonlySet<string> = new Set([
   'launch', 'continue', 'pause', 'next', 'stepIn', 'stepOut', 'goto', 'restart', 'configurationDone', 'ringside/nextRingEvent',
@@ -102,6 +106,7 @@ export class RingsideDebugAdapter extends DebugSession {
       if (handler === undefined) throw new Error(`Ringside does not know the request "${command}".`);
       const body = await handler(request.arguments);
       if (body !== undefined) (response as DebugProtocol.Response).body = body;
+      if (unexpectedMotions.has(command)) this.continued();
       this.sendResponse(response);
     } catch (error) {
       served = false;
@@ -272,8 +277,9 @@ export class RingsideDebugAdapter extends DebugSession {
 
   private hear(event: TargetEvent): void {
     if (this.restarting && (event.kind === 'stopped' || event.kind === 'continued')) return;
-    if (this.moving > 0) this.held.push(event);
-    else this.tellEvent(event);
+    if (this.moving === 0) this.tellEvent(event);
+    else if (event.kind === 'continued') this.inspection.forget();
+    else this.held.push(event);
   }
 
   private tellHeld(): void {
@@ -292,8 +298,7 @@ export class RingsideDebugAdapter extends DebugSession {
         this.stopped(event.reason, event.hart);
         return;
       case 'continued':
-        this.inspection.forget();
-        this.sendEvent(new Event('continued', { threadId: 1, allThreadsContinued: true }));
+        this.continued();
         return;
       case 'message':
         this.say(event.severity === 'info' ? 'console' : 'important', event.text);
@@ -322,6 +327,11 @@ export class RingsideDebugAdapter extends DebugSession {
         this.terminated();
         return;
     }
+  }
+
+  private continued(): void {
+    this.inspection.forget();
+    this.sendEvent(new Event('continued', { threadId: 1, allThreadsContinued: true }));
   }
 
   private stopped(reason: StopReason, hart: number): void {

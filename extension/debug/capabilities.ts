@@ -24,6 +24,5 @@ export const capabilities: DebugProtocol.Capabilities = {
   supportsDataBreakpoints: true,
   supportsBreakpointLocationsRequest: true,
   supportsGotoTargetsRequest: true,
-  supportsDelayedStackTraceLoading: true,
   supportsValueFormattingOptions: true,
 };

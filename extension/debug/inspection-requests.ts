@@ -115,15 +115,20 @@ export class InspectionRequests {
     const wanted = Math.max(0, fields.whole('levels') ?? 0);
     const frames = await this.target.backtrace(hart, longestStack);
     const shown = frames.slice(start, wanted > 0 ? start + wanted : undefined);
+    const carriers = this.carriers?.hart === hart ? this.carriers.frames : 0;
+    const others = new Set(frames.slice(carriers).map((frame) => frame.source?.file));
     return {
-      stackFrames: shown.map((frame, index) => this.frame(frame, hart, start + index)),
+      stackFrames: shown.map((frame, index) =>
+        start + index < carriers
+          ? this.carrier(frame, hart, start + index, others)
+          : this.frame(frame, hart, start + index),
+      ),
       totalFrames: frames.length,
     };
   }
 
   private frame(frame: StackFrame, hart: number, index: number): DebugProtocol.StackFrame {
     const { source } = frame;
-    const carries = this.carriers?.hart === hart && index < this.carriers.frames;
     return {
       id: hart * mostFrames + index,
       name: frame.inlined ? `${frame.name} (inlined)` : frame.name,
@@ -132,14 +137,26 @@ export class InspectionRequests {
       instructionPointerReference: memoryReference(frame.pc),
       ...(source === undefined
         ? { presentationHint: 'subtle' as const }
-        : {
-            source: {
-              name: fileName(source.file),
-              path: source.file,
-              ...(carries && { presentationHint: 'deemphasize' as const }),
-            },
-          }),
+        : { source: { name: fileName(source.file), path: source.file } }),
     };
+  }
+
+  /**
+   * A frame that only carries the blamed access. Clients keep one hint for a file, not for a frame: where the blamed line is in the same
+   * file, the carrier goes without its source, so that it is not taken for the place to show.
+   */
+  private carrier(
+    frame: StackFrame,
+    hart: number,
+    index: number,
+    others: ReadonlySet<string | undefined>,
+  ): DebugProtocol.StackFrame {
+    const shown = this.frame(frame, hart, index);
+    const { source } = shown;
+    if (source === undefined) return shown;
+    if (!others.has(source.path)) return { ...shown, source: { ...source, presentationHint: 'deemphasize' } };
+    const name = `${shown.name} ${source.name ?? ''}:${shown.line}`;
+    return { ...this.frame({ ...frame, source: undefined }, hart, index), name };
   }
 
   private async scopes(values: unknown): Promise<object> {

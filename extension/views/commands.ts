@@ -37,7 +37,7 @@ export function registerCommands(around: CommandSurroundings): vscode.Disposable
       ),
     'ringside.nextRingEvent': async () => {
       const session = stopped(sessions);
-      if (session !== undefined) await session.target.nextRingEvent();
+      if (session !== undefined) await session.debugSession.customRequest('ringside/nextRingEvent', {});
     },
     'ringside.goToCause': (node) => {
       const source = (violationOf(node) ?? newestWithSource(sessions))?.source;

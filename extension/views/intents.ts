@@ -29,13 +29,13 @@ async function perform(intent: Intent, page: InspectorPageHost, sessions: Sessio
       await vscode.commands.executeCommand('ringside.breakWhenChanges', intent.address, intent.lengthBytes);
       return;
     case 'nextRingEvent':
-      await session?.target.nextRingEvent();
+      await vscode.commands.executeCommand('ringside.nextRingEvent');
       return;
     case 'continue':
-      await session?.debugSession.customRequest('continue', { threadId: 1 });
+      await vscode.commands.executeCommand('workbench.action.debug.continue');
       return;
     case 'pause':
-      await session?.debugSession.customRequest('pause', { threadId: 1 });
+      await vscode.commands.executeCommand('workbench.action.debug.pause');
       return;
     case 'mute':
     case 'unmute': {

@@ -110,7 +110,7 @@ function featureRow(view: View, row: FeatureRow, first: boolean): TemplateResult
       @keydown=${onKey}
     >
       <td class="mono right">${row.bit}</td>
-      <td class="strong">${row.name}</td>
+      <td class="strong">${row.name} ${view.narrow && row.violated ? violationSign('breaks a rule') : nothing}</td>
       <td class="tiny dim">${needs}</td>
       ${verdict(row)}
       <td class="ellipsis" title=${row.meaning}>${row.meaning}</td>

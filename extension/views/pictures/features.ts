@@ -100,6 +100,7 @@ function fieldBehaviour(view: DeviceView, bit: number): Behaviour | undefined {
 
 function behaviourOf(view: DeviceView, bit: number, offered: boolean, accepted: boolean): Behaviour {
   const negotiating = view.seen.negotiatedFeatures === undefined;
+  if (!accepted && !offered) return { text: 'about to be accepted, but not offered', neverHonoured: false };
   if (!accepted) return { text: negotiating ? 'not accepted so far' : 'declined', neverHonoured: false };
   if (!offered) return { text: 'accepted although it was not offered', neverHonoured: false };
   const text = ringBehaviour(view, bit) ?? requestBehaviour(view, bit);
@@ -176,7 +177,9 @@ function summary(view: DeviceView): string {
 
 export function projectFeatures(view: DeviceView): FeaturesModel {
   const { offeredFeatures, acceptedFeatures } = view.seen;
-  const bits = bitsOf(offeredFeatures | acceptedFeatures);
+  // A bit that is just being accepted shows, too, when it breaks a rule: it is neither offered nor accepted yet.
+  const attempted = view.standingAt.flatMap(({ place }) => (place?.kind === 'feature' ? [place.bit] : []));
+  const bits = [...new Set([...bitsOf(offeredFeatures | acceptedFeatures), ...attempted])];
   const rows = bits.map((bit) => featureRow(view, bit));
   const order = [deviceGroups[view.seen.deviceId] ?? 'Device', 'Rings and transport', 'Unknown'];
   rows.sort((a, b) => order.indexOf(a.group) - order.indexOf(b.group) || a.bit - b.bit);
