@@ -95,7 +95,7 @@ export async function runHeadless(options: HeadlessOptions): Promise<HeadlessRes
     ending,
     violations: machine.monitor.violations.map((violation) => {
       const stack = captured.get(violation.number) ?? captureViolation(machine, symbols, accessors, violation);
-      return reportViolation(violation, stack, symbols);
+      return reportViolation(violation, stack);
     }),
     steps: machine.steps,
     instructions: Array.from({ length: configuration.harts }, (_, hart) => machine.cpu.retired(hart)).reduce(

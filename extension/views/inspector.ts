@@ -86,8 +86,11 @@ export class Inspector implements vscode.Disposable, vscode.WebviewViewProvider,
   }
 }
 
+/** Families whose violated cell is in a ring or in a chain. */
+const ringFamilies: ReadonlySet<string> = new Set(['ring', 'ownership', 'notification', 'block', 'console', 'entropy']);
+
 /** Where the violated cell is drawn. */
 function screenOf({ family, queue }: ViolationReport): Screen {
   if (family === 'features') return 'features';
-  return queue === undefined || family === 'queue-setup' ? 'overview' : 'queues';
+  return queue !== undefined && ringFamilies.has(family) ? 'queues' : 'overview';
 }

@@ -475,7 +475,7 @@ export class Session implements target.DebugTarget {
       captured = captureViolation(machine, symbols, accessors, violation);
       this.captured.set(violation.number, captured);
     }
-    return reportViolation(violation, captured, symbols);
+    return reportViolation(violation, captured);
   }
 
   /** A condition that cannot be evaluated holds, so that nothing is missed in silence. */

@@ -18,6 +18,8 @@ export interface CapturedViolation {
   readonly source: SourcePosition | undefined;
   readonly function: string;
   readonly blamedFrame: number;
+  /** Line of the earlier event that it follows from. */
+  readonly relatedSource: SourcePosition | undefined;
 }
 
 /** Must be called while the machine stands where the violation was found. */
@@ -41,14 +43,21 @@ export function captureViolation(
     blamedFrame: here ? index : 0,
     source: frame === undefined ? undefined : sourceOf(symbols, frame),
     function: frame === undefined ? symbols.nameOf(violation.pc) : frameName(symbols, frame),
+    relatedSource: relatedSource(),
   };
+
+  /** The stack of that moment is gone, but what was inlined there still shows. */
+  function relatedSource(): SourcePosition | undefined {
+    const event = violation.related;
+    if (event === undefined || !('pc' in event)) return undefined;
+    const then = symbols.backtrace({ ...registers, pc: event.pc }, () => undefined, 1).frames;
+    const line = then['place' in event || event.kind === 'publish' ? innermostWithLine(then) : accessors.blamed(then)];
+    return line === undefined ? undefined : sourceOf(symbols, line);
+  }
 }
 
-export function reportViolation(
-  violation: Violation,
-  captured: CapturedViolation,
-  symbols: GuestSymbols,
-): ViolationReport {
+export function reportViolation(violation: Violation, captured: CapturedViolation): ViolationReport {
+  const { relatedSource, ...blamed } = captured;
   const rule = ruleById(violation.rule);
   if (rule === undefined) throw new Error(`the catalogue has no rule "${violation.rule}"`);
   return {
@@ -74,21 +83,18 @@ export function reportViolation(
     beforeEffect: violation.beforeEffect,
     message: violation.message,
     evidence: violation.evidence,
-    ...captured,
-    related: violation.related === undefined ? undefined : relatedOf(violation.related, symbols),
+    ...blamed,
+    related: violation.related === undefined ? undefined : relatedOf(violation.related, relatedSource),
     consequences: violation.consequences,
   };
 }
 
-function relatedOf(event: VirtioEvent, symbols: GuestSymbols): NonNullable<ViolationReport['related']> {
-  const pc = 'pc' in event ? event.pc : undefined;
-  const line = pc === undefined ? undefined : symbols.lineAt(pc);
+function relatedOf(event: VirtioEvent, source: SourcePosition | undefined): NonNullable<ViolationReport['related']> {
   return {
     description: describeEvent(event),
     step: event.step,
-    pc,
-    source:
-      line === undefined ? undefined : { file: symbols.findSource(line.file), line: line.line, column: line.column },
+    pc: 'pc' in event ? event.pc : undefined,
+    source,
     eventIndex: event.index,
   };
 }
