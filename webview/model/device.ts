@@ -94,6 +94,8 @@ export interface ConfigRow {
   /** False when the feature that defines the field is not there: `note` says which. */
   readonly present: boolean;
   readonly warning: boolean;
+  /** The access that the guest stands at breaks a rule here. */
+  readonly violated?: boolean;
 }
 export interface ConfigModel {
   /** Name of the structure: `virtio_blk_config`. */

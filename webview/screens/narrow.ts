@@ -4,6 +4,7 @@ import {
   groupDigits,
   plainText,
   type ChainModel,
+  type ConfigRow,
   type DeviceModel,
   type HandshakeState,
   type NamedValue,
@@ -41,6 +42,18 @@ function stateLine(view: View, state: HandshakeState): TemplateResult {
   </li>`;
 }
 
+function configFields(rows: readonly ConfigRow[]): TemplateResult {
+  return html`<dl class="pairs">
+    ${rows
+      .filter((row) => row.present)
+      .map(
+        ({ name, value, violated }) =>
+          html`<dt>${name} ${violated === true ? violationSign('breaks a rule') : nothing}</dt>
+            <dd>${value}</dd>`,
+      )}
+  </dl>`;
+}
+
 export function narrowOverview(view: View, device: DeviceModel): TemplateResult {
   if (device.discovery !== null) return discovery(view, device.discovery);
   const { handshake, features, interrupt, config } = device;
@@ -71,7 +84,7 @@ export function narrowOverview(view: View, device: DeviceModel): TemplateResult 
     ${
       config.rows.length === 0
         ? nothing
-        : section('Config', `generation ${config.generation}`, namedValues(config.rows.filter((row) => row.present)))
+        : section('Config', `generation ${config.generation}`, configFields(config.rows))
     }`;
 }
 

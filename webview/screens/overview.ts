@@ -176,7 +176,8 @@ function configCard(config: ConfigModel): TemplateResult {
                     <td>${row.name}</td>
                     <td class="mono right">${row.value}</td>
                     <td class="dim fill ellipsis" title=${row.note}>
-                      ${row.warning ? hazardSign() : nothing}${row.note}
+                      ${row.violated === true ? violationSign('breaks a rule') : row.warning ? hazardSign() : nothing}
+                      ${row.note}
                     </td>
                   </tr>`,
               )}

@@ -105,7 +105,8 @@ export function projectConfig(view: DeviceView): ConfigModel {
             ? `never read: ${field.meaning}`
             : configNote(view, field),
         present: field.present,
-        warning: marked(field.offset, field.size) || unread,
+        warning: unread,
+        ...(marked(field.offset, field.size) && { violated: true }),
       };
     });
   const read = present.filter((field) => fieldsRead.has(field.name)).length;
