@@ -80,9 +80,10 @@ class Page implements View {
   receive(data: unknown): void {
     const message = parsePageMessage(data);
     if (message === null) return;
-    // Whoever reads about violations is not taken away from them.
-    if (message.type === 'show') this.change(this.page.screen === 'violations' ? {} : { screen: message.screen });
-    else if (message.model.sequence > this.model.sequence || this.acknowledged < 0) {
+    if (message.type === 'show') {
+      const stays = message.yieldsToReader === true && this.page.screen === 'violations';
+      this.change(stays ? {} : { screen: message.screen });
+    } else if (message.model.sequence > this.model.sequence || this.acknowledged < 0) {
       const { standingAt } = message.model;
       // A new stop shows its own violation, whatever was looked at before.
       if (standingAt !== null && standingAt !== this.model.standingAt)

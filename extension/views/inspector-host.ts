@@ -111,7 +111,7 @@ export class InspectorPageHost implements vscode.Disposable {
     this.pictured = pictured;
     this.unrendered++;
     await this.post({ type: 'snapshot', model });
-    if (this.screen !== undefined) await this.post({ type: 'show', screen: this.screen });
+    if (this.screen !== undefined) await this.post({ type: 'show', screen: this.screen, yieldsToReader: true });
     this.screen = undefined;
     if (this.changes !== pictured) this.schedule(pictureMilliseconds);
   }

@@ -7,7 +7,13 @@ export const screens: readonly Screen[] = ['overview', 'features', 'queues', 'ti
 
 /** Extension to page. */
 export type PageMessage =
-  { readonly type: 'snapshot'; readonly model: InspectorModel } | { readonly type: 'show'; readonly screen: Screen };
+  | { readonly type: 'snapshot'; readonly model: InspectorModel }
+  | {
+      readonly type: 'show';
+      readonly screen: Screen;
+      /** Whoever reads about violations is not taken away from them. */
+      readonly yieldsToReader?: boolean;
+    };
 
 /** Page to extension: what the user wants. */
 export type Intent =
