@@ -72,7 +72,9 @@ export class DevicesTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
       }
       case 'violation': {
         const { violation } = node;
-        const item = new vscode.TreeItem(violation.title);
+        // Under a device the subject of nearly all titles goes without saying, and the view is narrow.
+        const brief = violation.title.replace(/^Driver /, '');
+        const item = new vscode.TreeItem(brief.charAt(0).toUpperCase() + brief.slice(1));
         const where =
           violation.source === undefined
             ? violation.function
@@ -82,7 +84,7 @@ export class DevicesTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
           violation.level === 'must' ? 'error' : 'warning',
           new vscode.ThemeColor(violation.level === 'must' ? 'list.errorForeground' : 'list.warningForeground'),
         );
-        item.tooltip = `${levelWord[violation.level]} · virtio 1.4, ${violation.section}\n${violation.message}`;
+        item.tooltip = `${violation.title}\n${levelWord[violation.level]} · virtio 1.4, ${violation.section}\n${violation.message}`;
         item.contextValue = 'violation';
         if (violation.source !== undefined)
           item.command = {
