@@ -38,7 +38,8 @@ export class DevicesTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
       sessions.onViolation(() => this.refreshSoon(refreshMilliseconds)),
       dataBreakpoints.onChange(() => this.refreshSoon(0)),
       vscode.debug.onDidChangeActiveDebugSession(() => this.refreshSoon(0)),
-      this.view.onDidChangeVisibility(() => this.refreshSoon(0)),
+      // A view that has just become visible loads by itself; a refresh in the middle of that would lose its children.
+      this.view.onDidChangeVisibility(() => this.refreshSoon(refreshMilliseconds)),
     ];
   }
 
