@@ -8,7 +8,7 @@ export type LargeList = 'descriptors' | 'chains' | 'available' | 'used';
 /** State that belongs to the page alone: the machine and the extension know nothing of it. */
 export interface PageState {
   readonly screen: Screen;
-  /** Width of the page in CSS pixels; under 700 the narrow layout is drawn. */
+  /** Width of the page in CSS pixels; under 940 the narrow layout is drawn: three rings side by side need that much. */
   readonly width: number;
   readonly height: number;
   /** Null: on for a large queue, off for a small one. */
@@ -24,7 +24,7 @@ export interface PageState {
   readonly scroll: Readonly<Record<string, number>>;
 }
 
-export const narrowBelow = 700;
+export const narrowBelow = 940;
 
 export const firstPageState: PageState = {
   screen: 'overview',

@@ -1,4 +1,4 @@
-// The side bar, under 700 pixels: the same facts in one column. Pointers become a four-row table, chains become lines.
+// Side bar and half windows, under 940 pixels: the same facts in one column. Pointers become a four-row table, chains become lines.
 import { html, nothing, type TemplateResult } from 'lit';
 import {
   groupDigits,

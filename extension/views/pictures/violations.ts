@@ -17,7 +17,7 @@ import {
   type ViolationMoment,
 } from '../../../webview/model/inspector';
 import type { SourcePosition, ViolationReport } from '../../debug/target';
-import { positionIntent } from './actions';
+import { breakWhenChanges, positionIntent } from './actions';
 import { letterOf, viewRing } from './rings';
 import { baseName, type DeviceView } from './source';
 
@@ -248,9 +248,11 @@ function actionsOf(report: ViolationReport, position: CodePosition, context: Vio
             key: 'P',
           },
         ];
+  const watch = breakWhenChanges(context.violation?.place, context.view);
   return [
     { label: 'Go to Cause', intent: positionIntent(position), key: 'Enter', primary: true },
     ...before,
+    ...(watch === undefined ? [] : [{ label: 'Break When This Changes', intent: watch, key: 'B' } as const]),
     context.muted
       ? { label: 'Unmute', intent: { type: 'unmute', violation: report.number }, key: 'M' }
       : { label: 'Mute Here', intent: { type: 'mute', violation: report.number }, key: 'M' },

@@ -372,7 +372,7 @@ export class Workbench {
   }
   /** Press a debug toolbar button by its tooltip: Continue, Step Over, Stop, … */
   async debugAction(name) {
-    await this.page.locator(`.debug-toolbar .action-label[aria-label^="${name}"]`).first().click();
+    await this.page.locator(`.debug-toolbar .action-label[aria-label^="${name}"]:not(.disabled)`).first().click();
     await this.page.mouse.move(1, 1); // no tooltip in the next screenshot
   }
   /** Text of the Call Stack rows. */

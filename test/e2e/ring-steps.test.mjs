@@ -1,0 +1,262 @@
+// Next Ring Event, step by step through the first requests of the correct driver. After each step the inspector's picture is compared with
+// the trace that the command line writes of the same guest, folded up to the same event by the code below.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { test } from 'node:test';
+import {
+  inspector,
+  lineOf,
+  pane,
+  pressF5,
+  root,
+  showScreen,
+  standsAt,
+  startConfiguration,
+  story,
+  withSample,
+} from './harness/sample.mjs';
+import { until } from './harness/workbench.mjs';
+
+const steps = 40;
+const [NEXT, WRITE] = [1, 2];
+
+/** The events of a free run on the command line. */
+function traceOf(folder) {
+  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'ringside-trace-')), 'trace.jsonl');
+  const block = `block,name=vda,serial=ringside-sample,image=${path.join(folder, 'disk.img')}`;
+  const command = [
+    'run',
+    '--device',
+    block,
+    '--device',
+    'entropy,name=rng',
+    '--trace',
+    file,
+    path.join(folder, 'correct.elf'),
+  ];
+  execFileSync(process.execPath, [path.join(root, 'dist/cli.js'), ...command], {
+    stdio: ['ignore', 'ignore', 'ignore'],
+  });
+  const events = fs
+    .readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  fs.rmSync(path.dirname(file), { recursive: true });
+  return events;
+}
+
+/** What stands in the ring, and who owns each descriptor, after the first `count` events. */
+function ringAfter(events, count) {
+  const ring = {
+    status: 0,
+    availIdx: 0,
+    usedIdx: 0,
+    avail: new Map(),
+    used: new Map(),
+    fields: new Map(),
+    owner: new Map(),
+  };
+  const chains = new Map();
+  const usedHeads = [];
+  const own = (chain) => [
+    ...chain.tables.map((table) => table.index),
+    ...chain.elements.filter((one) => !one.indirect).map((one) => one.index),
+  ];
+  for (const event of events.slice(0, count)) {
+    if (event.device !== 'vda') continue;
+    if (event.kind === 'status-write') ring.status = event.after;
+    if (event.kind === 'ring-store' && event.place.table === undefined) {
+      const { part, field, index, slot } = event.place;
+      const value = BigInt(event.after);
+      if (part === 'descriptor') {
+        ring.fields.set(`${index}.${field}`, value);
+        if (field !== 'next') ring.owner.set(index, 'B');
+      }
+      if (part === 'available' && field === 'idx') ring.availIdx = Number(value);
+      if (part === 'available' && field === 'ring') ring.avail.set(slot, Number(value));
+    }
+    if (event.kind === 'publish')
+      for (const chain of event.chains) {
+        chains.set(chain.head, own(chain));
+        for (const index of own(chain)) ring.owner.set(index, 'A');
+      }
+    if (event.kind === 'fetch') for (const index of own(event.chain)) ring.owner.set(index, 'I');
+    if (event.kind === 'used') {
+      ring.usedIdx = event.usedIndex;
+      ring.used.set(event.slot, { id: event.head, length: event.length });
+      usedHeads.push(event.head);
+      for (const index of chains.get(event.head)) ring.owner.set(index, 'U');
+    }
+    if (event.kind === 'collect')
+      for (const head of usedHeads.slice(event.before, event.after))
+        for (const index of chains.get(head)) if (ring.owner.get(index) === 'U') ring.owner.set(index, 'F');
+  }
+  return ring;
+}
+
+/** What the page shows of the split ring, as text. */
+function readPicture(page) {
+  return page.evaluate(() => {
+    const rows = (name) =>
+      [...document.querySelectorAll(`section.${name} tr[data-row]`)].map((row) =>
+        [...row.cells].map((cell) => cell.innerText.trim()),
+      );
+    const position = (name) => /idx ([\d,]+)/.exec(document.querySelector(`section.${name} thead`).innerText)[1];
+    return {
+      events: document.querySelector('.transport').innerText,
+      availIdx: position('available'),
+      usedIdx: position('used'),
+      available: rows('available'),
+      used: rows('used'),
+      descriptors: rows('descriptors'),
+    };
+  });
+}
+
+const number = (text) => Number(text.replace(/[,_]/g, ''));
+
+function compare(picture, events) {
+  const count = number(/event ([\d,]+) of/.exec(picture.events)[1]);
+  const ring = ringAfter(events, count);
+  const at = `after event ${count} (${events[count - 1].kind})`;
+  assert.equal(number(picture.availIdx), ring.availIdx & 0xffff, `available idx ${at}`);
+  assert.equal(number(picture.usedIdx), ring.usedIdx & 0xffff, `used idx ${at}`);
+  for (const [slot, , head] of picture.available) {
+    const stored = ring.avail.get(number(slot));
+    if (stored !== undefined) assert.equal(number(head), stored, `available ring[${slot}] ${at}`);
+  }
+  for (const [slot, id, length] of picture.used) {
+    const stored = ring.used.get(number(slot));
+    if (stored !== undefined)
+      assert.deepEqual([number(id), number(length)], [stored.id, stored.length], `used ring[${slot}] ${at}`);
+  }
+  for (const [owner, index, address, length, direction, , next] of picture.descriptors) {
+    const field = (name) => ring.fields.get(`${index}.${name}`);
+    assert.equal(owner, ring.owner.get(number(index)) ?? 'F', `owner of descriptor ${index} ${at}`);
+    if (owner === 'F') continue;
+    if (field('addr') !== undefined)
+      assert.equal(number(address), Number(field('addr')), `address of descriptor ${index} ${at}`);
+    if (field('len') !== undefined)
+      assert.equal(number(length), Number(field('len')), `length of descriptor ${index} ${at}`);
+    if (field('flags') === undefined) continue;
+    const flags = Number(field('flags'));
+    if ((flags & 4) === 0)
+      assert.equal(direction, (flags & WRITE) !== 0 ? '← dev' : '→ dev', `direction of descriptor ${index} ${at}`);
+    if ((flags & NEXT) === 0) assert.equal(next, '–', `next of descriptor ${index} ${at}`);
+    else if (field('next') !== undefined)
+      assert.equal(number(next), Number(field('next')), `next of descriptor ${index} ${at}`);
+  }
+  return { count, kind: events[count - 1].kind };
+}
+
+test('Next Ring Event moves the picture, and the picture says what the trace says', { timeout: 300_000 }, async (t) => {
+  await withSample('ring-steps', { viewport: { width: 2300, height: 1000 } }, async (w, folder) => {
+    const step = story(t, w, 'ring-steps');
+    const events = traceOf(folder);
+    const line = lineOf('virtqueue.c', 'queue->avail.ring[queue->next_avail % QUEUE_SIZE] = head;');
+    let page;
+
+    await step('a breakpoint stops where the first chain is published', async () => {
+      await w.openFile('virtqueue.c');
+      await w.command('Go to Line/Column...');
+      await w.page.keyboard.type(`${line}`);
+      await w.page.keyboard.press('Enter');
+      await w.toggleBreakpoint(line);
+      await startConfiguration(w, 'Ringside: correct driver');
+      await w.page.locator('.monaco-dialog-box').getByRole('button', { name: /Trust/ }).click();
+      await standsAt(w, 'virtqueue.c', line);
+      await w.toggleBreakpoint(line);
+      assert.equal(await w.page.locator('.exception-widget').count(), 0);
+      await w.command('Ringside: Open Inspector');
+      page = await inspector(w);
+      await showScreen(page, 'queues');
+      await page.locator('section.descriptors').waitFor();
+    });
+
+    await step(`the picture equals the trace at each of ${steps} events`, async (one) => {
+      const seen = new Map();
+      let before = compare(await readPicture(page), events).count;
+      for (let i = 0; i < steps; i++) {
+        if (i % 4 === 0) await w.debugAction('Next Ring Event');
+        else if (i % 4 === 1) await page.getByRole('button', { name: 'Next ring event' }).click();
+        else await page.locator('#tab-queues').press(']');
+        const picture = await until(
+          async () => {
+            const now = await readPicture(page);
+            return number(/event ([\d,]+) of/.exec(now.events)[1]) > before && now;
+          },
+          { timeout: 30_000, what: `a picture behind event ${before}` },
+        );
+        const { count, kind } = compare(picture, events);
+        before = count;
+        seen.set(kind, (seen.get(kind) ?? 0) + 1);
+      }
+      for (const kind of ['ring-store', 'publish', 'notify'])
+        assert.ok(seen.has(kind), `no ${kind} among ${[...seen.keys()]}`);
+      one.diagnostic([...seen].map(([kind, count]) => `${kind} ${count}`).join(', '));
+    });
+
+    await step('status and features say what the trace says', async () => {
+      await showScreen(page, 'overview');
+      const { status } = ringAfter(events, events.length);
+      assert.equal(status, 0xf);
+      await page.locator('main', { hasText: 'DRIVER_OK' }).waitFor();
+      await page.locator('main', { hasText: '0x0f' }).waitFor();
+      await showScreen(page, 'features');
+      const accepted = events
+        .filter((event) => event.device === 'vda' && event.kind === 'driver-features-write')
+        .at(-1);
+      const bits = await page
+        .locator('table.features tr[data-row]:has(i.mark.accepted) td:first-child')
+        .allInnerTexts();
+      const set = bits.reduce((sum, bit) => sum | (1n << BigInt(bit)), 0n);
+      assert.equal(set, BigInt(accepted.acceptedAfter));
+      await showScreen(page, 'queues');
+    });
+
+    await step('a hidden page is gone, and comes back with the present', async () => {
+      await w.command('View: Close Editor');
+      await until(() => !w.page.frames().some((frame) => frame === page) || page.isDetached(), {
+        what: 'the page to go',
+      });
+      await w.activity('Ringside');
+      const devices = pane(w, 'Devices');
+      await devices.locator('.monaco-list-row', { hasText: 'vda' }).first().waitFor();
+      await devices.locator('.monaco-list-row', { hasText: 'rng' }).first().click();
+      page = await inspector(w);
+      await page
+        .locator('main', { hasText: 'entropy' })
+        .or(page.locator('header', { hasText: 'rng' }))
+        .first()
+        .waitFor();
+    });
+
+    await step('the inspector also lives in the side bar', async () => {
+      await pane(w, 'Inspector').locator('.pane-header').click();
+      await until(
+        async () => {
+          const frames = [];
+          for (const frame of w.page.frames())
+            if (await frame.evaluate(() => document.title === 'Ringside Inspector').catch(() => false))
+              frames.push(frame);
+          return frames.length === 2;
+        },
+        { what: 'two inspector pages' },
+      );
+    });
+
+    await step('continue runs the driver to its end without an alarm', async () => {
+      await w.debugAction('Continue');
+      await w.page.locator('.debug-toolbar').waitFor({ state: 'hidden', timeout: 30_000 });
+      await w.page
+        .locator('.statusbar-item[aria-label*="No Problems"], .statusbar-item[id="status.problems"]')
+        .first()
+        .waitFor();
+      assert.match(await w.page.locator('[id="status.problems"]').innerText(), /^\s*0\s*0\s*$/);
+    });
+  });
+});
