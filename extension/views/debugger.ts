@@ -1,10 +1,11 @@
 // Registers the debug type `virtio`: configurations, the adapter, one worker for each session.
 import * as path from 'node:path';
 import * as vscode from 'vscode';
+import type { DebugProtocol } from '@vscode/debugprotocol';
 import { RingsideDebugAdapter } from '../debug/adapter';
 import { ConfigurationError, type LaunchContext, parseLaunchConfiguration } from '../worker/parse-launch';
 import { createWorkerTarget } from '../worker/worker-target';
-import { findGuests, onlyImage } from './guest-files';
+import { findGuests, findImages } from './guest-files';
 import type { Sessions } from './sessions';
 
 export function registerDebugger(extension: vscode.ExtensionContext, sessions: Sessions): vscode.Disposable {
@@ -17,7 +18,12 @@ export function registerDebugger(extension: vscode.ExtensionContext, sessions: S
         parseLaunch: (raw) => parseLaunchConfiguration(raw, launchContext(session.workspaceFolder)),
         consolesElsewhere: true,
       });
-      return new vscode.DebugAdapterInlineImplementation(adapter);
+      return new vscode.DebugAdapterInlineImplementation({
+        onDidSendMessage: adapter.onDidSendMessage.bind(adapter),
+        handleMessage: (message) => adapter.handleMessage(message as DebugProtocol.ProtocolMessage),
+        // A session that fails to launch ends here, without ever being announced as ended.
+        dispose: () => void sessions.end(session.id),
+      });
     },
   };
   return vscode.Disposable.from(
@@ -67,14 +73,20 @@ class ConfigurationProvider implements vscode.DebugConfigurationProvider {
     const guests = await findGuests(place);
     const program = guests.length === 1 ? guests[0] : await pickGuest(guests, place);
     if (program === undefined) return undefined;
-    const image = await onlyImage(place);
+    const images = await findImages(place);
+    const image = images.length > 1 ? await pickImage(images) : { file: images[0] };
+    if (image === undefined) return undefined;
     return {
       ...configuration,
       type: 'virtio',
       request: 'launch',
       name: `Boot ${path.basename(program)}`,
       program,
-      devices: [...(image === undefined ? [] : [{ type: 'block', image }]), { type: 'console' }, { type: 'entropy' }],
+      devices: [
+        ...(image.file === undefined ? [] : [{ type: 'block', image: image.file }]),
+        { type: 'console' },
+        { type: 'entropy' },
+      ],
     };
   }
 
@@ -114,4 +126,12 @@ async function pickGuest(found: readonly string[], folder: vscode.WorkspaceFolde
     { placeHolder: 'Which guest shall boot?', matchOnDescription: true },
   );
   return pick?.file;
+}
+
+/** Undefined when the user changed their mind; no file when the guest shall have no disk. */
+function pickImage(images: readonly string[]): Thenable<{ readonly file?: string } | undefined> {
+  return vscode.window.showQuickPick<vscode.QuickPickItem & { readonly file?: string }>(
+    [...images.map((file) => ({ label: path.basename(file), file })), { label: 'No disk' }],
+    { placeHolder: 'Which image is the guest’s disk? It is not changed.' },
+  );
 }

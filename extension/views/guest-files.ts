@@ -15,10 +15,15 @@ export async function findGuests(folder: vscode.WorkspaceFolder): Promise<readon
   return guests.flat().sort((a, b) => depth(a) - depth(b) || a.localeCompare(b));
 }
 
-/** The only disk image of a folder, or undefined where there is none or a choice. */
-export async function onlyImage(folder: vscode.WorkspaceFolder): Promise<string | undefined> {
-  const found = await vscode.workspace.findFiles(new vscode.RelativePattern(folder, '*.img'), skipped, 2);
-  return found.length === 1 ? found[0]?.fsPath : undefined;
+/** The disk images at the top of a folder: files `*.img` of whole sectors of 512 bytes. */
+export async function findImages(folder: vscode.WorkspaceFolder): Promise<string[]> {
+  const found = await vscode.workspace.findFiles(new vscode.RelativePattern(folder, '*.img'), skipped, mostFiles);
+  const images: string[] = [];
+  for (const uri of found) {
+    const { size } = await vscode.workspace.fs.stat(uri);
+    if (size > 0 && size % 512 === 0) images.push(uri.fsPath);
+  }
+  return images.sort();
 }
 
 /** [ELF header: EI_CLASS, EI_DATA, e_machine] */

@@ -69,10 +69,7 @@ export class Inspector implements vscode.Disposable, vscode.WebviewViewProvider,
     const icon = (theme: 'light' | 'dark'): vscode.Uri =>
       vscode.Uri.joinPath(this.root, 'media', `inspector-${theme}.svg`);
     view.iconPath = { light: icon('light'), dark: icon('dark') };
-    view.onDidChangeViewState(() => {
-      page.refresh();
-      if (view.active) void keepGroup();
-    });
+    view.onDidChangeViewState(() => page.refresh());
     view.onDidDispose(() => {
       page.dispose();
       this.panel = undefined;
@@ -87,18 +84,6 @@ export class Inspector implements vscode.Disposable, vscode.WebviewViewProvider,
     if (this.panel !== undefined) this.panel.page.show(violation.device, screen);
     else if (wanted && this.docked?.view.visible !== true) this.open(violation.device, screen);
   }
-}
-
-/**
- * Whoever works in the inspector and steps would get the source in front of it, because files open in the active group. A group that
- * holds nothing else is locked, so that they open beside it.
- */
-async function keepGroup(): Promise<void> {
-  const { all, activeTabGroup } = vscode.window.tabGroups;
-  const [tab, ...others] = activeTabGroup.tabs;
-  const isOurs = tab?.input instanceof vscode.TabInputWebview && tab.input.viewType.endsWith(panelType);
-  if (all.length > 1 && others.length === 0 && isOurs)
-    await vscode.commands.executeCommand('workbench.action.lockEditorGroup');
 }
 
 /** Families whose violated cell is in a ring or in a chain. */

@@ -1,5 +1,7 @@
 // Copies the sample project to a folder of the user's and opens it.
+import { chmod, constants, copyFile, mkdir, readdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
+import * as path from 'node:path';
 import * as vscode from 'vscode';
 
 /** Resolves to the folder, or undefined when the user changed their mind. */
@@ -25,9 +27,22 @@ export async function openSampleProject(extension: vscode.ExtensionContext): Pro
     parent = picked[0];
   }
   const folder = await freeFolder(parent, 'ringside-sample');
-  await vscode.workspace.fs.copy(source, folder, { overwrite: false });
+  await copyWritable(source.fsPath, folder.fsPath);
   await vscode.commands.executeCommand('vscode.openFolder', folder);
   return folder;
+}
+
+/** The extension's folder may be read-only, and its package may have lost what can be run: the user's copy is writable and can be built. */
+async function copyWritable(source: string, target: string): Promise<void> {
+  await mkdir(target, { recursive: true });
+  for (const entry of await readdir(source, { withFileTypes: true })) {
+    const [from, to] = [path.join(source, entry.name), path.join(target, entry.name)];
+    if (entry.isDirectory()) await copyWritable(from, to);
+    else {
+      await copyFile(from, to, constants.COPYFILE_EXCL);
+      await chmod(to, entry.name.endsWith('.sh') ? 0o755 : 0o644);
+    }
+  }
 }
 
 /** `name`, or `name-2`, … when it is taken: nothing of the user's is ever overwritten. */

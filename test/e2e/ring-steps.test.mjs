@@ -20,7 +20,7 @@ import {
 } from './harness/sample.mjs';
 import { until } from './harness/workbench.mjs';
 
-const steps = 40;
+const steps = 26;
 const [NEXT, WRITE] = [1, 2];
 
 /** The events of a free run on the command line. */
@@ -117,10 +117,21 @@ function readPicture(page) {
   });
 }
 
+const eventsIn = (picture) => number(/event ([\d,]+) of/.exec(picture.events)[1]);
+
+/** The picture as soon as it has more than `count` events in it. */
+async function pictureBehind(page, count) {
+  const newer = async () => {
+    const picture = await readPicture(page);
+    return eventsIn(picture) > count && picture;
+  };
+  return until(newer, { timeout: 30_000, what: `a picture behind event ${count}` });
+}
+
 const number = (text) => Number(text.replace(/[,_]/g, ''));
 
 function compare(picture, events) {
-  const count = number(/event ([\d,]+) of/.exec(picture.events)[1]);
+  const count = eventsIn(picture);
   const ring = ringAfter(events, count);
   const at = `after event ${count} (${events[count - 1].kind})`;
   assert.equal(number(picture.availIdx), ring.availIdx & 0xffff, `available idx ${at}`);
@@ -169,33 +180,37 @@ test('Next Ring Event moves the picture, and the picture says what the trace say
       await startConfiguration(w, 'Ringside: correct driver');
       await w.page.locator('.monaco-dialog-box').getByRole('button', { name: /Trust/ }).click();
       await standsAt(w, 'virtqueue.c', line);
-      await w.toggleBreakpoint(line);
       assert.equal(await w.page.locator('.exception-widget').count(), 0);
       await w.command('Ringside: Open Inspector');
       page = await inspector(w);
       await showScreen(page, 'queues');
       await page.locator('section.descriptors').waitFor();
+      compare(await readPicture(page), events);
+    });
+
+    await step('and where the next three are: the picture equals the trace', async () => {
+      for (let i = 0; i < 3; i++) {
+        const before = eventsIn(await readPicture(page));
+        await w.debugAction('Continue');
+        compare(await pictureBehind(page, before), events);
+      }
+      await standsAt(w, 'virtqueue.c', line);
+      await w.toggleBreakpoint(line);
     });
 
     await step(`the picture equals the trace at each of ${steps} events`, async (one) => {
       const seen = new Map();
-      let before = compare(await readPicture(page), events).count;
+      let before = eventsIn(await readPicture(page));
       for (let i = 0; i < steps; i++) {
         if (i % 4 === 0) await w.debugAction('Next Ring Event');
         else if (i % 4 === 1) await page.getByRole('button', { name: 'Next ring event' }).click();
         else await page.locator('#tab-queues').press(']');
-        const picture = await until(
-          async () => {
-            const now = await readPicture(page);
-            return number(/event ([\d,]+) of/.exec(now.events)[1]) > before && now;
-          },
-          { timeout: 30_000, what: `a picture behind event ${before}` },
-        );
+        const picture = await pictureBehind(page, before);
         const { count, kind } = compare(picture, events);
         before = count;
         seen.set(kind, (seen.get(kind) ?? 0) + 1);
       }
-      for (const kind of ['ring-store', 'publish', 'notify'])
+      for (const kind of ['ring-store', 'publish', 'notify', 'fetch', 'used', 'interrupt', 'collect'])
         assert.ok(seen.has(kind), `no ${kind} among ${[...seen.keys()]}`);
       one.diagnostic([...seen].map(([kind, count]) => `${kind} ${count}`).join(', '));
     });

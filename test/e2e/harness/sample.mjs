@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { until, withWorkbench } from './workbench.mjs';
+import { KNOWN_NOISE, until, withWorkbench } from './workbench.mjs';
 
 export const root = path.resolve(import.meta.dirname, '../../..');
 export const vsix = path.join(root, 'dist/ringside.vsix');
@@ -35,8 +35,8 @@ export async function withSample(name, options, f) {
   }
 }
 
-/** A workbench with the packaged extension. */
-export async function withRingside(name, { folder, viewport, settings: more }, f) {
+/** A workbench with the packaged extension. `told`: messages to the user, which VS Code also writes to its console. */
+export async function withRingside(name, { folder, viewport, settings: more, told = [] }, f) {
   const server = {
     vsix: [vsix],
     trust: true,
@@ -52,7 +52,7 @@ export async function withRingside(name, { folder, viewport, settings: more }, f
         await f(w, server.env.HOME);
         assert.deepEqual(w.externalRequests, [], 'nothing was asked of another host');
         assert.deepEqual(
-          w.errors().map((error) => error.text),
+          w.errors([...KNOWN_NOISE, ...told]).map((error) => error.text),
           [],
           'the console has no error',
         );

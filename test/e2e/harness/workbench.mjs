@@ -325,10 +325,11 @@ export class Workbench {
       { timeout, what: `command "${label}" in the palette` },
     );
     await row.click();
-    await this.page
-      .locator('.quick-input-widget')
-      .waitFor({ state: 'hidden', timeout: 5000 })
-      .catch(() => {}); // the command may open another picker
+    // The palette closes, or the command opens a picker of its own in its place.
+    await until(async () => !(await input.isVisible()) || !(await input.inputValue()).startsWith('>'), {
+      timeout: 5000,
+      what: `the palette to close behind "${label}"`,
+    });
   }
 
   /** Open a workspace file (path relative to the folder) through quick open. */

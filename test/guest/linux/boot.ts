@@ -118,7 +118,7 @@ export function bootLinux(guest: LinuxGuest, boot: Boot, symbols: readonly Symbo
     ending,
     violations: machine.monitor.violations.map((violation) => {
       const stack = captured.get(violation.number) ?? captureViolation(machine, guestSymbols, accessors, violation);
-      return reportViolation(violation, stack, guestSymbols);
+      return reportViolation(violation, stack);
     }),
     steps: machine.steps,
     events,

@@ -7,18 +7,21 @@ import { descriptorOffset } from '../../../emulator/virtio/spec/split-ring';
 import { rowsToSend } from '../../../extension/views/pictures/queue';
 import { projectInspector, type ProjectionSource } from '../../../extension/views/projection';
 import type { ViolationReport } from '../../../extension/debug/target';
-import { GuestSymbols } from '../../../extension/worker/guest-symbols';
 import { reportViolation } from '../../../extension/worker/violation-report';
 import { parseIntent, parsePageMessage, plainText, type InspectorModel } from '../../../webview/model/inspector';
 import { Bench, blockDevice, consoleDevice, entropyDevice } from '../../driver/bench';
 import { blockParts, piecesOf, readSector } from '../../driver/block';
 import { ScriptedDriver } from '../../driver/driver';
 
-const symbols = new GuestSymbols([]);
-
 function reportsOf(bench: Bench): readonly ViolationReport[] {
   return bench.monitor.violations.map((violation) =>
-    reportViolation(violation, { stack: [], source: undefined, function: 'start', blamedFrame: 0 }, symbols),
+    reportViolation(violation, {
+      stack: [],
+      source: undefined,
+      function: 'start',
+      blamedFrame: 0,
+      relatedSource: undefined,
+    }),
   );
 }
 
