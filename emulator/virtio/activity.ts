@@ -9,7 +9,7 @@ import type { BufferPiece, DeviceBuffer, DeviceContext, VirtioDevice } from './d
 import { chainDefectText, chainErrorKind, type DriverErrorKind, type Reaction } from './driver-error';
 import { type BufferOwner, copyInFlight, type InFlight, InFlightBuffer, piecesOf, totalLength } from './in-flight';
 import type { RingFeatures, SplitQueue } from './queue/split';
-import type { SplitRingWatch } from './queue/split-ring-watch';
+import type { RingWatch } from './queue/ring-watch';
 import type { RandomSequence } from './random-sequence';
 import { type SavedActions, ScheduledActions } from './scheduled-actions';
 
@@ -54,7 +54,7 @@ export interface ActivityHost {
   readonly memory: GuestMemory;
   readonly clock: Clock;
   readonly sink: EventSink;
-  readonly ringWatch: SplitRingWatch;
+  readonly ringWatch: RingWatch;
   /** Virtual nanoseconds. */
   readonly fetchNanoseconds: number;
   readonly completeNanoseconds: number;

@@ -13,7 +13,7 @@ import { type DriverErrorKind, type Reaction, reactions } from './driver-error';
 import { inspectInFlight } from './in-flight';
 import type { ConfigFieldInspection, QueueInspection } from './inspection';
 import { areasOutsideMemory, type RingFeatures, type SplitQueue } from './queue/split';
-import type { SplitRingWatch } from './queue/split-ring-watch';
+import type { RingWatch } from './queue/ring-watch';
 import { RandomSequence } from './random-sequence';
 import { feature, hasFeature } from './spec/feature';
 import { checkAcceptedFeatures, featureDefectText } from './spec/feature-check';
@@ -45,7 +45,7 @@ export interface CoreEnvironment {
   readonly memory: GuestMemory;
   readonly clock: Clock;
   readonly sink: EventSink;
-  readonly ringWatch: SplitRingWatch;
+  readonly ringWatch: RingWatch;
   readonly fetchNanoseconds: number;
   readonly completeNanoseconds: number;
   readonly onDriverError: OnDriverError;
@@ -62,7 +62,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   readonly memory: GuestMemory;
   readonly clock: Clock;
   readonly sink: EventSink;
-  readonly ringWatch: SplitRingWatch;
+  readonly ringWatch: RingWatch;
   readonly fetchNanoseconds: number;
   readonly completeNanoseconds: number;
   private readonly activity: DeviceActivity;

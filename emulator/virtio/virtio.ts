@@ -10,7 +10,7 @@ import { VirtioCore } from './core';
 import { createDevice, offeredFeatures } from './device/create';
 import { mainChannel } from './device/interface';
 import type { VirtioDeviceInspection } from './inspection';
-import { type SavedRingWatch, SplitRingWatch } from './queue/split-ring-watch';
+import { type SavedRingWatch, RingWatch } from './queue/ring-watch';
 import { EmptySlot, MmioTransport } from './transport/mmio';
 
 /** A place on the board where a virtio-mmio device can sit. */
@@ -104,7 +104,7 @@ export function createVirtio(configurations: readonly DeviceConfiguration[], env
     if (names.has(name)) throw new Error(`two devices are called ${name}: names must differ`);
     names.add(name);
   }
-  const ringWatch = new SplitRingWatch(memory, sink, (page, flags) => environment.setWatch(page, flags));
+  const ringWatch = new RingWatch(memory, sink, (page, flags) => environment.setWatch(page, flags));
   const assigned = assignSlots(configurations, slots.length);
   const placed = new Map(configurations.map((configuration, i) => [assigned[i], configuration] as const));
   const devices: PlacedDevice[] = [];
@@ -149,7 +149,7 @@ function placeDevice(
   slot: number,
   { base, interrupt }: VirtioSlot,
   environment: VirtioEnvironment,
-  ringWatch: SplitRingWatch,
+  ringWatch: RingWatch,
 ): PlacedDevice {
   const { name, fetchNanoseconds, completeNanoseconds, onDriverError } = configuration;
   const { memory, clock, sink, seed } = environment;

@@ -11,7 +11,7 @@ import type { BlockBackend, DeviceConfiguration, OnDriverError } from '../../emu
 import { pageFlag } from '../../emulator/cpu/contract';
 import { VirtioCore } from '../../emulator/virtio/core';
 import type { VirtioDevice } from '../../emulator/virtio/device/interface';
-import { SplitRingWatch } from '../../emulator/virtio/queue/split-ring-watch';
+import { RingWatch } from '../../emulator/virtio/queue/ring-watch';
 import { catalogue } from '../../emulator/virtio/rules';
 import { MmioTransport } from '../../emulator/virtio/transport/mmio';
 import { createVirtio } from '../../emulator/virtio/virtio';
@@ -275,7 +275,7 @@ export class Bench {
     const slot = virtioSlots.count - 1;
     const { base, interrupt } = virtioSlot(slot);
     const onDriverError = options.onDriverError ?? 'qemu';
-    const ringWatch = new SplitRingWatch(this.memory, this.monitor, (page, flags) => this.watchPage(page, flags));
+    const ringWatch = new RingWatch(this.memory, this.monitor, (page, flags) => this.watchPage(page, flags));
     const core: VirtioCore = new VirtioCore({
       name: ownName,
       device: model,

@@ -11,7 +11,7 @@ import type {
   DeviceContext,
   VirtioDevice,
 } from '../../../../emulator/virtio/device/interface';
-import { SplitRingWatch } from '../../../../emulator/virtio/queue/split-ring-watch';
+import { RingWatch } from '../../../../emulator/virtio/queue/ring-watch';
 import { MmioTransport } from '../../../../emulator/virtio/transport/mmio';
 import { featureSet } from '../../../../emulator/virtio/spec/feature';
 import { placesAt, ramBase, register, VirtioBench } from '../bench';
@@ -88,14 +88,14 @@ class ModelBench extends VirtioBench {
   readonly model = new Shouter();
   readonly core: VirtioCore;
   readonly transport: MmioTransport;
-  readonly watch: SplitRingWatch;
+  readonly watch: RingWatch;
   constructor() {
     super([]);
     const sink = {
       attempt: () => 'proceed' as const,
       record: (fact: VirtioFact) => this.note(fact),
     };
-    this.watch = new SplitRingWatch(this.memory, sink, () => undefined);
+    this.watch = new RingWatch(this.memory, sink, () => undefined);
     this.core = new VirtioCore({
       name: 'shouter0',
       device: this.model,

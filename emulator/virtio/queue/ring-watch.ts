@@ -69,7 +69,7 @@ interface Described {
   readonly collected: { readonly owner: WatchedQueue; readonly index: number } | undefined;
 }
 
-export class SplitRingWatch {
+export class RingWatch {
   private queues: WatchedQueue[] = [];
   private readonly areas = new Map<number, Area[]>();
   private readonly watched = new Set<number>();
