@@ -1,10 +1,13 @@
 // What a machine is made of: plain data, already validated and with all files read. The extension and the command line build it.
+import type { TransportName } from './virtio/spec/feature';
 
 export type OnDriverError = 'qemu' | 'needs-reset' | 'ignore';
 
 export interface DeviceConfigurationBase {
   /** Unique name, e.g. `vda`. */
   readonly name: string;
+  /** How driver and device reach each other. Undefined: `mmio`. */
+  readonly transport?: TransportName;
   /** Slot 0..7 of the virtio-mmio window. Undefined: filled from the top as QEMU does. */
   readonly slot?: number;
   /** Largest size of each queue. Undefined: the device's default. */

@@ -42,7 +42,13 @@ function describe(event: VirtioFact): string {
     case 'queue-setup':
       return `driver wrote ${event.field} of queue ${event.queue}: ${event.field === 'QueueSize' ? event.value : hex(event.value)}`;
     case 'queue-ready-write':
-      return `driver wrote QueueReady of queue ${event.queue}: ${event.value}`;
+      return event.pageFrame === undefined
+        ? `driver wrote QueueReady of queue ${event.queue}: ${event.value}`
+        : `driver wrote the page frame number of queue ${event.queue}: ${hex(event.pageFrame.value)}`;
+    case 'guest-page-size-write':
+      return `driver wrote GuestPageSize: ${event.value}`;
+    case 'queue-align-write':
+      return `driver wrote QueueAlign of queue ${event.queue}: ${event.value}`;
     case 'queue-ready-read':
       return `driver read QueueReady of queue ${event.queue}: ${event.value}`;
     case 'queue-reset-write':

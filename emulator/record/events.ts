@@ -101,14 +101,29 @@ export type RegisterFact = { readonly device: string } & (
       readonly before: number;
       readonly value: number;
       readonly after: number;
+      /** Legacy interfaces: a page frame number stands for all three areas, and 0 for none. */
+      readonly pageFrame?: PageFrameFact | undefined;
     }
   | { readonly kind: 'queue-ready-read'; readonly queue: number; readonly value: number }
+  /** Legacy mmio: the unit of QueuePFN, and the alignment of a queue's used ring, in bytes. [virtio 1.4, 4.2.4] */
+  | { readonly kind: 'guest-page-size-write'; readonly value: number; readonly queuesInUse: boolean }
+  | { readonly kind: 'queue-align-write'; readonly queue: number; readonly value: number; readonly ready: boolean }
   | { readonly kind: 'queue-reset-write' | 'queue-reset-read'; readonly queue: number; readonly value: number }
   | { readonly kind: 'notify'; readonly queue: number; readonly value: number; readonly exists: boolean }
   | { readonly kind: 'interrupt-status-read'; readonly value: number }
   | { readonly kind: 'interrupt-acknowledge'; readonly value: number; readonly before: number; readonly after: number }
   | { readonly kind: 'shared-memory-access'; readonly register: string }
 );
+
+/** A page frame number as written, and the queue that it describes. */
+export interface PageFrameFact {
+  readonly value: number;
+  readonly size: number;
+  /** Guest-physical addresses. */
+  readonly descriptor: bigint;
+  readonly available: bigint;
+  readonly used: bigint;
+}
 
 /** Which structure of a split ring an access touches. [virtio 1.4, 2.7] */
 export type SplitPlace =

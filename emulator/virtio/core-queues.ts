@@ -2,6 +2,7 @@
 // Guarantees: what is written to a ready queue is dropped, so a ring in use never moves; a ring exists only where all of it is in RAM.
 import type { GuestMemory } from '../bus/memory';
 import type { DriverErrorKind } from './driver-error';
+import { legacyAlignment, legacyAreas } from './spec/split-ring';
 import { areasOutsideMemory, type QueueAreas, SplitQueue, type SplitQueueState } from './queue/split';
 
 /** A queue as its registers describe it. */
@@ -10,6 +11,9 @@ export interface CoreQueue {
   size: number;
   areas: QueueAreas;
   ready: boolean;
+  /** Legacy interfaces: alignment of the used ring in bytes, and the page frame number that the driver wrote. */
+  alignment: number;
+  pageFrame: number;
   /** The ring, while ready and in RAM. */
   ring: SplitQueue | undefined;
 }
@@ -18,6 +22,8 @@ export type SavedQueues = readonly {
   readonly size: number;
   readonly areas: QueueAreas;
   readonly ready: boolean;
+  readonly alignment: number;
+  readonly pageFrame: number;
   readonly ring: SplitQueueState | undefined;
 }[];
 
@@ -72,11 +78,35 @@ export class CoreQueues {
     }
     if ((value === 1) === queue.ready) return;
     if (value === 1) this.enable(index, queue);
-    else {
-      queue.ready = false;
-      queue.ring = undefined;
-      this.owner.queueStopped(index);
+    else this.stop(index, queue);
+  }
+
+  /** The three areas that a page frame number would mean. */
+  areasAt(index: number, pageFrame: number, pageBytes: number): QueueAreas {
+    const { size = 0, alignment = legacyAlignment } = this.queues[index] ?? {};
+    return legacyAreas(BigInt(pageFrame) * BigInt(pageBytes), size, alignment);
+  }
+
+  /** Legacy: places and enables a queue, or stops it with 0. A queue in use does not move. [4.1.5.1.3.1, 4.2.4] */
+  writePageFrame(index: number, pageFrame: number, pageBytes: number): void {
+    const queue = this.queues[index];
+    if (queue === undefined || (queue.ready && pageFrame !== 0)) {
+      const why = queue === undefined ? 'which does not exist' : 'which is in use';
+      this.owner.driverError('register-write', `the page frame number of queue ${index} was written, ${why}`);
+    } else if (pageFrame !== 0) {
+      queue.areas = this.areasAt(index, pageFrame, pageBytes);
+      queue.pageFrame = pageFrame;
+      this.enable(index, queue);
+    } else if (queue.ready) {
+      queue.pageFrame = 0;
+      this.stop(index, queue);
     }
+  }
+
+  /** Legacy mmio: bytes; dropped while the queue is in use. */
+  writeAlignment(index: number, alignment: number): void {
+    const queue = this.configurable(index, 'QueueAlign');
+    if (queue !== undefined) queue.alignment = alignment;
   }
 
   /** Dropped when the size is 0 or above the maximum. */
@@ -99,10 +129,12 @@ export class CoreQueues {
   }
 
   save(): SavedQueues {
-    return this.queues.map(({ size, areas, ready, ring }) => ({
+    return this.queues.map(({ size, areas, ready, alignment, pageFrame, ring }) => ({
       size,
       areas: { ...areas },
       ready,
+      alignment,
+      pageFrame,
       ring: ring === undefined ? undefined : { ...ring.state },
     }));
   }
@@ -111,11 +143,13 @@ export class CoreQueues {
     if (saved.length !== this.queues.length) {
       throw new Error(`${this.owner.name}: saved with ${saved.length} queues, the device has ${this.queues.length}`);
     }
-    this.queues = saved.map(({ size, areas, ready, ring }, index) => ({
+    this.queues = saved.map(({ size, areas, ready, alignment, pageFrame, ring }, index) => ({
       maximumSize: this.maximumSizes[index] ?? 0,
       size,
       areas: { ...areas },
       ready,
+      alignment,
+      pageFrame,
       ring: ring === undefined ? undefined : new SplitQueue(this.owner.memory, { ...ring }),
     }));
   }
@@ -126,6 +160,12 @@ export class CoreQueues {
     const why = queue === undefined ? 'which does not exist' : 'which is ready';
     this.owner.driverError('register-write', `${what} was written for queue ${index}, ${why}`);
     return undefined;
+  }
+
+  private stop(index: number, queue: CoreQueue): void {
+    queue.ready = false;
+    queue.ring = undefined;
+    this.owner.queueStopped(index);
   }
 
   private enable(index: number, queue: CoreQueue): void {
@@ -148,6 +188,8 @@ function freshQueue(maximumSize: number): CoreQueue {
     size: maximumSize,
     areas: { descriptor: 0n, available: 0n, used: 0n },
     ready: false,
+    alignment: legacyAlignment,
+    pageFrame: 0,
     ring: undefined,
   };
 }

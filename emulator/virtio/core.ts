@@ -5,7 +5,7 @@ import type { SavedState } from '../bus/access';
 import type { GuestMemory } from '../bus/memory';
 import type { Clock } from '../clock';
 import type { OnDriverError } from '../configuration';
-import type { EventSink } from '../record/events';
+import type { EventSink, RegisterFact } from '../record/events';
 import { type ActivityHost, DeviceActivity } from './activity';
 import type { ConfigField, VirtioDevice } from './device/interface';
 import { type CoreQueue, CoreQueues, type QueueOwner, type SavedQueues } from './core-queues';
@@ -22,6 +22,8 @@ import { status } from './spec/status';
 
 /** Feature words of 32 bits that exist: bits 0 to 127. */
 const featureWindows = 4;
+/** The legacy interface shows the first 32 bits only. [4.1.4.10, 4.2.4] */
+const legacyFeatures = 0xffff_ffffn;
 
 interface SavedCore {
   readonly status: number;
@@ -31,6 +33,7 @@ interface SavedCore {
   readonly activated: boolean;
   readonly generation: number;
   readonly interruptStatus: number;
+  readonly legacyUsed: boolean;
   readonly queues: SavedQueues;
   readonly activity: SavedState;
   readonly device: SavedState;
@@ -50,6 +53,8 @@ export interface CoreEnvironment {
   readonly completeNanoseconds: number;
   readonly onDriverError: OnDriverError;
   readonly seed: number;
+  /** `either`: a transitional device, which is legacy for as long as its driver uses the legacy interface. */
+  readonly interface: 'modern' | 'legacy' | 'either';
   output(channel: string, bytes: Uint8Array): void;
   /** The interrupt status may have changed: the transport drives its wire. */
   interruptChanged(): void;
@@ -74,6 +79,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   private activated = false;
   private generation = 0;
   private interruptStatusValue = 0;
+  private legacyUsed = false;
 
   constructor(private readonly environment: CoreEnvironment) {
     this.name = environment.name;
@@ -98,11 +104,22 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     return this.needsResetReason;
   }
 
+  /** Whether the driver speaks the legacy interface: there is no FEATURES_OK, and features are settled at first use. [3.1.2] */
+  get legacy(): boolean {
+    return this.environment.interface === 'legacy' || (this.environment.interface === 'either' && this.legacyUsed);
+  }
+
+  /** A transitional device is told by which interface its driver works. A reset through either lets it choose again. */
+  useInterface(name: 'modern' | 'legacy'): void {
+    this.legacyUsed = name === 'legacy';
+  }
+
   /** What Status will hold after `value` is written: FEATURES_OK stays clear when refused, DEVICE_NEEDS_RESET is the device's own. */
   statusAfter(value: number): number {
     if (value === 0) return 0;
     const own = this.statusValue & status.DEVICE_NEEDS_RESET;
     const written = (value & 0xff & ~status.DEVICE_NEEDS_RESET) | own;
+    if (this.legacy) return written;
     const asksFeatures = (written & status.FEATURES_OK) !== 0 && (this.statusValue & status.FEATURES_OK) === 0;
     const refused = asksFeatures && this.featureDefects().length > 0 && this.reaction('features') !== 'proceed';
     return refused ? written & ~status.FEATURES_OK : written;
@@ -116,18 +133,23 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     const before = this.statusValue;
     const after = this.statusAfter(value);
     const gained = after & ~before;
-    if ((value & status.FEATURES_OK) !== 0 && (before & status.FEATURES_OK) === 0) {
+    if (!this.legacy && (value & status.FEATURES_OK) !== 0 && (before & status.FEATURES_OK) === 0) {
       const defects = this.featureDefects();
       if (defects.length > 0) {
         this.driverError('features', defects.map((d) => featureDefectText(this.device.deviceId, d)).join('; '));
       }
     }
     this.statusValue = after;
-    if ((gained & status.FEATURES_OK) !== 0) this.negotiate();
-    if ((gained & status.DRIVER_OK) !== 0 && !this.activated && (after & status.FAILED) === 0) {
-      this.activated = true;
-      this.activity.start();
-    }
+    if ((gained & status.FEATURES_OK) !== 0 && !this.legacy) this.negotiate();
+    if ((gained & status.DRIVER_OK) !== 0 && (after & status.FAILED) === 0) this.begin();
+  }
+
+  /** The device goes live. Under the legacy interface that is what settles the features. */
+  private begin(): void {
+    if (this.activated) return;
+    if (this.legacy) this.negotiate();
+    this.activated = true;
+    this.activity.start();
   }
 
   /** Back to the state after power-on, except that a configuration that changes by it gets a new generation. [2.4, 4.2.2.1] */
@@ -141,6 +163,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.negotiated = undefined;
     this.activated = false;
     this.interruptStatusValue = 0;
+    this.legacyUsed = false;
     this.device.reset();
     this.activity.stopAll();
     if (before.some((byte, i) => byte !== this.configBytes()[i])) this.generation = nextGeneration(this.generation);
@@ -165,16 +188,20 @@ export class VirtioCore implements ActivityHost, QueueOwner {
 
   /** The accepted set after one word is written. Once FEATURES_OK is set it does not change any more. */
   acceptedAfter(window: number, value: number): bigint {
-    if (window >= featureWindows || (this.statusValue & status.FEATURES_OK) !== 0) return this.accepted;
+    if (window >= featureWindows || this.featuresSettled()) return this.accepted;
     const shift = BigInt(window * 32);
     return (this.accepted & ~(0xffff_ffffn << shift)) | (BigInt(value >>> 0) << shift);
   }
 
   acceptWindow(window: number, value: number): void {
-    if ((this.statusValue & status.FEATURES_OK) !== 0) {
-      this.driverError('register-write', 'DriverFeatures was written after FEATURES_OK');
+    if (this.featuresSettled()) {
+      this.driverError('register-write', 'features were accepted after they had been settled');
     }
     this.accepted = this.acceptedAfter(window, value);
+  }
+
+  private featuresSettled(): boolean {
+    return this.legacy ? this.activated : (this.statusValue & status.FEATURES_OK) !== 0;
   }
 
   private featureDefects(): ReturnType<typeof checkAcceptedFeatures> {
@@ -182,7 +209,8 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   }
 
   private negotiate(): void {
-    this.negotiated = this.accepted & this.offeredFeatures;
+    const reachable = this.legacy ? this.offeredFeatures & legacyFeatures : this.offeredFeatures;
+    this.negotiated = this.accepted & reachable;
     this.ringWatch.indirectNegotiated(this.name, this.ringFeatures().indirect);
     this.device.negotiated(this.negotiated);
   }
@@ -218,7 +246,27 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   notify(queue: number): void {
     if (this.queues.get(queue) === undefined) {
       this.driverError('register-write', `queue ${queue} was notified, which does not exist`);
-    } else this.activity.notified(queue);
+      return;
+    }
+    // Legacy drivers may use the device before DRIVER_OK. [3.1.2]
+    if (this.legacy && this.ring(queue) !== undefined) this.begin();
+    this.activity.notified(queue);
+  }
+
+  /** The fact that a write of a page frame number makes, from the state before it. */
+  pageFrameFact(queue: number, pageFrame: number, pageBytes: number): RegisterFact {
+    const before = Number(this.queueReady(queue));
+    const size = this.queues.get(queue)?.size ?? 0;
+    const value = pageFrame === 0 ? 0 : 1;
+    return {
+      kind: 'queue-ready-write',
+      device: this.name,
+      queue,
+      before,
+      value,
+      after: this.queues.get(queue) === undefined ? 0 : value,
+      pageFrame: { value: pageFrame, size, ...this.queues.areasAt(queue, pageFrame, pageBytes) },
+    };
   }
 
   // Configuration space.
@@ -302,7 +350,8 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   // Driver errors.
 
   live(): boolean {
-    return this.activated && (this.statusValue & status.DRIVER_OK) !== 0 && this.needsResetReason === undefined;
+    const allowed = this.legacy || (this.statusValue & status.DRIVER_OK) !== 0;
+    return this.activated && allowed && this.needsResetReason === undefined;
   }
 
   /** Says what is to be done about a mistake of the driver, and sees to DEVICE_NEEDS_RESET where that is the answer. */
@@ -379,6 +428,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
       activated: this.activated,
       generation: this.generation,
       interruptStatus: this.interruptStatusValue,
+      legacyUsed: this.legacyUsed,
       queues: this.queues.save(),
       activity: this.activity.save(),
       device: this.device.save(),
@@ -396,6 +446,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.activated = saved.activated;
     this.generation = saved.generation;
     this.interruptStatusValue = saved.interruptStatus;
+    this.legacyUsed = saved.legacyUsed;
     this.queues.restore(saved.queues);
     this.device.reset();
     if (this.negotiated !== undefined) this.device.negotiated(this.negotiated);

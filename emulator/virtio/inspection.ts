@@ -2,6 +2,7 @@
 // Guarantees: structured-clonable copies; taking one has no side effect on guest, device or clock.
 import type { OnDriverError } from '../configuration';
 import type { ConfigField } from './device/interface';
+import type { TransportName } from './spec/feature';
 
 /** A buffer between fetch and its used entry, in the words of the ring picture. */
 export interface InFlightInspection {
@@ -64,7 +65,7 @@ export interface VirtioDeviceInspection {
   readonly name: string;
   readonly typeName: string;
   readonly deviceId: number;
-  readonly transport: 'mmio';
+  readonly transport: TransportName;
   readonly slot: number;
   /** Guest-physical address of the register block. */
   readonly base: number;

@@ -12,6 +12,8 @@ import { mainChannel } from './device/interface';
 import type { VirtioDeviceInspection } from './inspection';
 import { type SavedRingWatch, RingWatch } from './queue/ring-watch';
 import { EmptySlot, MmioTransport } from './transport/mmio';
+import { mmioLegacyLayout } from './transport/mmio-legacy-registers';
+import { mmioCurrentLayout } from './transport/mmio-registers';
 
 /** A place on the board where a virtio-mmio device can sit. */
 export interface VirtioSlot {
@@ -152,6 +154,7 @@ function placeDevice(
   ringWatch: RingWatch,
 ): PlacedDevice {
   const { name, fetchNanoseconds, completeNanoseconds, onDriverError } = configuration;
+  const legacy = configuration.transport === 'mmio-legacy';
   const { memory, clock, sink, seed } = environment;
   const offered = offeredFeatures(configuration);
   const model = createDevice(configuration, offered, (bytes) => environment.output(name, bytes));
@@ -167,10 +170,11 @@ function placeDevice(
     completeNanoseconds,
     onDriverError,
     seed,
+    interface: legacy ? 'legacy' : 'modern',
     output: (channel, bytes) => environment.output(channel === mainChannel ? name : `${name}.${channel}`, bytes),
     interruptChanged: () => transport.interruptChanged(),
   });
-  const transport = new MmioTransport(name, base, core, interrupt, sink);
+  const transport = new MmioTransport(name, base, core, interrupt, sink, legacy ? mmioLegacyLayout : mmioCurrentLayout);
   return {
     name,
     slot,
@@ -182,7 +186,7 @@ function placeDevice(
       name,
       typeName: model.typeName,
       deviceId: model.deviceId,
-      transport: 'mmio',
+      transport: configuration.transport ?? 'mmio',
       slot,
       base,
       interruptSource: interrupt.source,

@@ -2,9 +2,12 @@
 
 export type DeviceType = 'block' | 'console' | 'entropy';
 
+export type Transport = 'mmio' | 'mmio-legacy';
+
 export interface DeviceEntry {
   readonly type: DeviceType;
   readonly name: string;
+  readonly transport: Transport;
   readonly slot?: number;
   readonly queueSize?: number;
   /** `+EVENT_IDX`, `-INDIRECT_DESC` */

@@ -166,6 +166,10 @@ export function sentenceOf(event: VirtioEvent): RichText {
         { strong: `Driver ${event.value === 0 ? 'stopped' : 'enabled'} queue ${event.queue}` },
         event.after === event.value ? '.' : ', but the device did not take it.',
       ];
+    case 'guest-page-size-write':
+      return [`Driver wrote GuestPageSize: ${groupDigits(event.value)} bytes.`];
+    case 'queue-align-write':
+      return [`Driver wrote QueueAlign of queue ${event.queue}: ${groupDigits(event.value)} bytes.`];
     case 'queue-setup':
       return [
         `Driver wrote ${event.field} of queue ${event.queue}: ${event.field === 'QueueSize' ? groupDigits(event.value) : formatHex(event.value, 8)}.`,

@@ -121,6 +121,7 @@ function makeDevice(entry: DeviceEntry, closers: (() => void)[]): DeviceConfigur
   const switches = parseFeatures(entry);
   const base: DeviceConfigurationBase = {
     name: entry.name,
+    transport: entry.transport,
     ...(entry.slot !== undefined && { slot: entry.slot }),
     ...(entry.queueSize !== undefined && { queueSize: entry.queueSize }),
     featuresOn: switches.on,

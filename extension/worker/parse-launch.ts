@@ -1,6 +1,6 @@
 // Checks a launch configuration or a command line's options and says everything that is wrong with it at once.
 // Guarantees: what it returns has every default filled in; a problem names the attribute, what was found and what is allowed.
-import type { DeviceEntry, DeviceType, LaunchConfiguration } from '../debug/launch-configuration';
+import type { DeviceEntry, DeviceType, LaunchConfiguration, Transport } from '../debug/launch-configuration';
 
 /** Everything that is wrong with a configuration, one line each. */
 export class ConfigurationError extends Error {
@@ -45,7 +45,8 @@ const deviceAttributes: Readonly<Record<DeviceType, readonly string[]>> = {
 const laterAttributes = ['history'];
 const laterDeviceAttributes = ['mood', 'backend'];
 const laterDeviceTypes = ['net'];
-const laterTransports = ['mmio-legacy', 'pci', 'pci-transitional', 'pci-legacy'];
+const transports: readonly Transport[] = ['mmio', 'mmio-legacy'];
+const laterTransports = ['pci', 'pci-transitional', 'pci-legacy'];
 
 /** QEMU's names for a block device first, then numbers: vda, vdb; console0; entropy0. */
 function defaultName(type: DeviceType, position: number): string {
@@ -260,10 +261,13 @@ function parseDevice(
       );
     }
   }
-  const transport = entry['transport'];
-  if (typeof transport === 'string' && laterTransports.includes(transport))
-    reader.problem(`${at}.transport: "${transport}" is not available in this version of Ringside; use mmio`);
-  else reader.choice(entry, 'transport', ['mmio'], `${at}.transport`);
+  const wanted = entry['transport'];
+  let transport: Transport | undefined;
+  if (typeof wanted === 'string' && laterTransports.includes(wanted))
+    reader.problem(
+      `${at}.transport: "${wanted}" is not available in this version of Ringside; use ${transports.join(' or ')}`,
+    );
+  else transport = reader.choice(entry, 'transport', transports, `${at}.transport`);
   if (entry['ring'] === 'packed')
     reader.problem(`${at}.ring: "packed" is not available in this version of Ringside; use split`);
   else reader.choice(entry, 'ring', ['split'], `${at}.ring`);
@@ -294,6 +298,7 @@ function parseDevice(
   return {
     type,
     name: reader.text(entry, 'name', `${at}.name`) ?? defaultName(type, position),
+    transport: transport ?? 'mmio',
     ...(slot !== undefined && { slot }),
     ...(queueSize !== undefined && { queueSize }),
     features,

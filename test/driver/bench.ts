@@ -288,6 +288,7 @@ export class Bench {
       completeNanoseconds: options.completeNanoseconds ?? defaultComplete,
       onDriverError,
       seed: 1,
+      interface: 'modern',
       output: () => undefined,
       interruptChanged: () => transport.interruptChanged(),
     });
@@ -350,7 +351,9 @@ const common = {
   onDriverError: 'qemu' as OnDriverError,
 };
 
-type Changes = Partial<Pick<DeviceConfiguration, 'featuresOn' | 'featuresOff' | 'onDriverError' | 'queueSize'>>;
+type Changes = Partial<
+  Pick<DeviceConfiguration, 'featuresOn' | 'featuresOff' | 'onDriverError' | 'queueSize' | 'transport'>
+>;
 
 /** A block device of 64 sectors, each filled with its own number. */
 export function blockDevice(changes: Changes & { readonly readOnly?: boolean } = {}): DeviceConfiguration {

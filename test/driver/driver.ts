@@ -46,6 +46,7 @@ export interface DriverOptions {
 }
 
 const offsetOf = new Map(mmioRegisters.map(({ name, offset }) => [name, offset]));
+/** Understood unless told otherwise; a legacy device offers no such bit. */
 const defaultFeatures = featureSet(feature.VERSION_1);
 
 /** Where the driver keeps its queues and its buffers, in bytes from the start of RAM. */

@@ -4,7 +4,7 @@ import type { DeviceConfiguration } from '../../configuration';
 import { blockFeature } from '../spec/block';
 import { consoleFeature } from '../spec/console';
 import { deviceId } from '../spec/device-id';
-import { bitsOf, feature, featureName, featureSet, hasFeature } from '../spec/feature';
+import { bitsOf, feature, featureName, featureSet, hasFeature, legacyFeature } from '../spec/feature';
 import { featureDefectText, missingRequirements } from '../spec/feature-check';
 import { BlockDevice } from './block/block';
 import { ConsoleDevice } from './console/console';
@@ -60,10 +60,7 @@ export function offeredFeatures(configuration: DeviceConfiguration): bigint {
   for (const bit of bitsOf(featuresOn & ~(defaultFeatures | optionalFeatures))) {
     throw new Error(`device ${name}: ${featureName(id, bit)} is not supported by the ${type} device`);
   }
-  const offered = (defaultFeatures | featuresOn | readOnly) & ~featuresOff;
-  if (!hasFeature(offered, feature.VERSION_1)) {
-    throw new Error(`device ${name}: VIRTIO_F_VERSION_1 cannot be switched off on transport mmio`);
-  }
+  const offered = transportFeatures(configuration, (defaultFeatures | featuresOn | readOnly) & ~featuresOff);
   if (readOnly !== 0n && !hasFeature(offered, blockFeature.RO)) {
     throw new Error(`device ${name}: VIRTIO_BLK_F_RO cannot be switched off while the disk is read-only`);
   }
@@ -74,6 +71,25 @@ export function offeredFeatures(configuration: DeviceConfiguration): bigint {
   if (missing !== undefined) throw new Error(`device ${name}: ${featureDefectText(id, missing)}`);
   return offered;
 }
+
+/** Legacy devices have the first 32 bits only, and take any split of a request, which they say; the others are what VERSION_1 says. */
+function transportFeatures(
+  { name, transport = 'mmio', featuresOn, featuresOff }: DeviceConfiguration,
+  offered: bigint,
+) {
+  if (transport === 'mmio-legacy' || transport === 'pci-legacy') {
+    const [unreachable] = bitsOf(featuresOn & ~legacyFeatures);
+    if (unreachable !== undefined) {
+      throw new Error(`device ${name}: feature bit ${unreachable} cannot be offered on transport ${transport}`);
+    }
+    return (offered & legacyFeatures) | (featureSet(legacyFeature.ANY_LAYOUT) & ~featuresOff);
+  }
+  if (!hasFeature(offered, feature.VERSION_1)) {
+    throw new Error(`device ${name}: VIRTIO_F_VERSION_1 cannot be switched off on transport ${transport}`);
+  }
+  return transport === 'pci-transitional' ? offered | (featureSet(legacyFeature.ANY_LAYOUT) & ~featuresOff) : offered;
+}
+const legacyFeatures = 0xffff_ffffn;
 
 /** Builds the model. `emergencyOutput` takes what a console sends without its driver. */
 export function createDevice(

@@ -71,7 +71,7 @@ export const configRules: readonly Rule[] = [
       'akaros.config-write-width',
     ],
     section: '4.2.2.2',
-    needs: { transport: 'mmio' },
+    needs: { transport: 'mmio', interface: 'modern' },
     on: accesses,
     broken: (fact, at) => {
       const field = fieldAt(fact, at);
@@ -162,6 +162,7 @@ export const configRules: readonly Rule[] = [
     blames: 'missing action',
     covers: ['core.config.driver.2'],
     section: '2.5.1',
+    needs: { interface: 'modern' },
     on: ['status-write', 'driver-features-write', 'queue-select', 'notify'],
     broken: (_fact, at) =>
       [...at.device.config.halves].flatMap(([name, wide]) => {
@@ -187,6 +188,7 @@ export const configRules: readonly Rule[] = [
     blames: 'access',
     covers: ['core.config.driver.1'],
     section: '2.5.1',
+    needs: { interface: 'modern' },
     on: ['status-write', 'driver-features-write', 'queue-select', 'notify'],
     broken: (fact, at) => {
       const stale = byDriver(at.device.config.staleSince);

@@ -46,7 +46,8 @@ function undefinedBits(fact: FeatureWrite, at: RuleContext): readonly number[] {
   return bitsOf(windowBits(fact.value, fact.window) & offered).filter((bit) => {
     const known = findFeature(device, bit);
     if (known === undefined) return featureRange(bit) !== 'device' || knowsDeviceFeatures(device);
-    return known.legacy === true || (known.transports !== undefined && !known.transports.includes(transport));
+    const isUnfit = known.legacy === true && !at.device.legacy;
+    return isUnfit || (known.transports !== undefined && !known.transports.includes(transport));
   });
 }
 
@@ -79,7 +80,7 @@ export const featureRules: readonly Rule[] = [
     blames: 'access',
     covers: ['mmio.registers.driver.12'],
     section: '4.2.2.2',
-    needs: { transport: 'mmio' },
+    needs: { transport: 'mmio', interface: 'modern' },
     on: ['device-features-read'],
     broken: (fact) =>
       !fact.selected && {
@@ -97,7 +98,7 @@ export const featureRules: readonly Rule[] = [
     blames: 'access',
     covers: ['mmio.registers.driver.13'],
     section: '4.2.2.2',
-    needs: { transport: 'mmio' },
+    needs: { transport: 'mmio', interface: 'modern' },
     on: ['driver-features-write'],
     broken: (fact) =>
       !fact.selected && {
@@ -168,6 +169,7 @@ export const featureRules: readonly Rule[] = [
     covers: ['core.features.driver.2'],
     ancestors: ['akaros.features-combination'],
     section: '2.2.1',
+    needs: { interface: 'modern' },
     on: ['status-write'],
     broken: (fact, at) => {
       if (!confirms(fact)) return false;
@@ -187,6 +189,7 @@ export const featureRules: readonly Rule[] = [
     blames: 'access',
     covers: ['core.features.driver.3'],
     section: '2.2.1',
+    needs: { interface: 'modern' },
     on: ['status-write'],
     broken: (fact, at) => {
       if (!confirms(fact)) return false;
@@ -209,6 +212,7 @@ export const featureRules: readonly Rule[] = [
     blames: 'access',
     covers: ['core.reserved-features.driver.1'],
     section: '6.1',
+    needs: { interface: 'modern' },
     follows: ['init.features-not-written'],
     on: ['status-write'],
     broken: (fact, at) =>
@@ -227,6 +231,7 @@ export const featureRules: readonly Rule[] = [
     covers: ['core.init.driver.4'],
     ancestors: ['lguest.feature-write-after-features-ok', 'akaros.features-write-after-features-ok'],
     section: '3.1.1',
+    needs: { interface: 'modern' },
     on: ['driver-features-write'],
     broken: (fact, at) => {
       const more = bitsOf(windowBits(fact.value, fact.window) & ~fact.acceptedBefore);
@@ -253,6 +258,7 @@ export const featureRules: readonly Rule[] = [
     covers: [],
     ancestors: ['lguest.feature-write-after-features-ok', 'akaros.features-write-after-features-ok'],
     section: '3.1.1',
+    needs: { interface: 'modern' },
     on: ['driver-features-write'],
     broken: (fact, at) => {
       const window = windowBits(0xffffffff, fact.window);

@@ -153,6 +153,7 @@ export const handshakeRules: readonly Rule[] = [
     covers: ['core.init.driver.3'],
     ancestors: ['akaros.config-write-before-features-ok'],
     section: '3.1.1',
+    needs: { interface: 'modern' },
     once: true,
     on: ['config-write'],
     // The console's emerg_wr may be written at any time. [virtio 1.4, 5.3.4]
@@ -178,6 +179,7 @@ export const handshakeRules: readonly Rule[] = [
     blames: 'access',
     covers: sequence,
     section: '3.1.1',
+    needs: { interface: 'modern' },
     on: ['status-write'],
     broken: (fact, at) =>
       (added(fact) & status.FEATURES_OK) !== 0 &&
@@ -194,6 +196,7 @@ export const handshakeRules: readonly Rule[] = [
     covers: sequence,
     ancestors: ['lguest.queue-addr-before-features-ok'],
     section: '3.1.1',
+    needs: { interface: 'modern' },
     once: true,
     on: ['queue-setup', 'queue-ready-write'],
     broken: (fact, at) =>
@@ -214,6 +217,7 @@ export const handshakeRules: readonly Rule[] = [
     covers: [...sequence, 'core.status.driver.1'],
     ancestors: ['lguest.status-order', 'akaros.status-driver-ok'],
     section: '3.1.1',
+    needs: { interface: 'modern' },
     follows: ['init.queue-before-features-ok'],
     on: ['status-write'],
     broken: (fact, at) =>
@@ -230,6 +234,7 @@ export const handshakeRules: readonly Rule[] = [
     covers: sequence,
     ancestors: ['lguest.features-ok-reread-driver-ok', 'lguest.queue-addr-no-reread', 'akaros.status-both'],
     section: '3.1.1',
+    needs: { interface: 'modern' },
     once: true,
     on: ['status-write', 'queue-setup', 'queue-ready-write', 'notify', 'config-write'],
     broken: (fact, at) => {
@@ -257,6 +262,7 @@ export const handshakeRules: readonly Rule[] = [
     blames: 'access',
     covers: ['core.init.driver.6'],
     section: '3.1.1',
+    needs: { interface: 'modern' },
     once: true,
     on: ['status-write', 'queue-setup', 'queue-ready-write', 'notify', 'config-write'],
     broken: (fact, at) => {
@@ -283,6 +289,7 @@ export const handshakeRules: readonly Rule[] = [
     blames: 'missing action',
     covers: ['core.init.driver.5'],
     section: '3.1.1',
+    needs: { interface: 'modern' },
     once: true,
     follows: ['init.refused-features-ok', 'features.over-accepted', 'features.requirement-missing'],
     on: ['idle'],
@@ -332,6 +339,7 @@ export const handshakeRules: readonly Rule[] = [
     covers: ['core.init.driver.7'],
     ancestors: ['lguest.notify-before-driver-ok', 'akaros.notify-before-driver-ok'],
     section: '3.1.1',
+    needs: { interface: 'modern' },
     once: true,
     on: ['notify'],
     broken: (fact, at) =>

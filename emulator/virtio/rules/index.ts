@@ -7,6 +7,7 @@ import { discoveryRules } from './discovery';
 import { featureRules } from './features';
 import { handshakeRules } from './handshake';
 import { interruptRules } from './interrupt';
+import { legacyRules } from './legacy';
 import { notificationRules } from './notification';
 import { ownershipRules } from './ownership';
 import { queueSetupRules } from './queue-setup';
@@ -25,6 +26,7 @@ export const catalogue: readonly Rule[] = [
   ...featureRules,
   ...registerRules,
   ...configRules,
+  ...legacyRules,
   ...queueSetupRules,
   ...ringRules,
   ...ownershipRules,

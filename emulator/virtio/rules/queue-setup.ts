@@ -19,6 +19,7 @@ interface EnabledQueue {
 function enabled(fact: ReadyWrite, at: RuleContext): EnabledQueue | undefined {
   const queue = at.device.queues[fact.queue];
   if (queue === undefined || fact.before !== 0 || fact.value === 0) return undefined;
+  if (fact.pageFrame !== undefined) return { queue, size: fact.pageFrame.size, areas: fact.pageFrame };
   return { queue, size: queue.setup.QueueSize ?? queue.maximumSize, areas: areasOf(queue.setup) };
 }
 
@@ -162,7 +163,7 @@ export const queueSetupRules: readonly Rule[] = [
     blames: 'access',
     covers: [],
     section: '4.2.3.2',
-    needs: { transport: 'mmio' },
+    needs: { transport: 'mmio', interface: 'modern' },
     follows: ['queue.size-above-maximum', 'queue.size-not-power-of-two'],
     on: ['queue-ready-write'],
     broken: (fact, at) => {
@@ -223,7 +224,7 @@ export const queueSetupRules: readonly Rule[] = [
     ancestors: ['lguest.range-desc', 'lguest.range-avail', 'lguest.range-used'],
     section: '6.1',
     needs: { ring: 'split' },
-    follows: ['queue.not-configured'],
+    follows: ['queue.not-configured', 'legacy.page-size-not-written'],
     on: ['queue-ready-write'],
     broken: (fact, at) => {
       const setup = enabled(fact, at);
@@ -334,7 +335,7 @@ export const queueSetupRules: readonly Rule[] = [
     blames: 'access',
     covers: [],
     section: '4.2.2',
-    needs: { transport: 'mmio' },
+    needs: { transport: 'mmio', interface: 'modern' },
     on: ['queue-ready-write'],
     broken: (fact) =>
       fact.value !== 0 &&
@@ -353,7 +354,7 @@ export const queueSetupRules: readonly Rule[] = [
     blames: 'access',
     covers: ['mmio.registers.driver.17'],
     section: '4.2.2.2',
-    needs: { transport: 'mmio' },
+    needs: { transport: 'mmio', interface: 'modern' },
     on: ['queue-setup', 'queue-ready-write'],
     broken: (fact, { device }) => {
       const stop = device.queues[fact.queue]?.stopUnread;

@@ -55,7 +55,10 @@ export interface Finding {
 
 /** When a rule can be judged at all. Absent parts: always. */
 export interface Needs {
-  readonly transport?: 'mmio';
+  /** `mmio`: either version of it; `pci`: any of its forms. */
+  readonly transport?: 'mmio' | 'pci';
+  /** Which interface the driver uses. A transitional device has both. */
+  readonly interface?: 'modern' | 'legacy';
   readonly ring?: 'split';
   /** Feature bit that has to be negotiated (accepted now). */
   readonly feature?: number;

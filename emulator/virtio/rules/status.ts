@@ -136,6 +136,7 @@ export const statusRules: readonly Rule[] = [
     blames: 'access',
     covers: ['core.reset.driver.1'],
     section: '2.4.2',
+    needs: { interface: 'modern' },
     on: [
       'status-write',
       'device-features-select',

@@ -43,6 +43,9 @@ export const feature = {
   SUSPEND: 43,
 } as const;
 
+/** Bits that only legacy interfaces have. [6.3] */
+export const legacyFeature = { NOTIFY_ON_EMPTY: 24, ANY_LAYOUT: 27 } as const;
+
 const onPci: readonly TransportName[] = ['pci', 'pci-transitional'];
 const onLegacy: readonly TransportName[] = ['mmio-legacy', 'pci-transitional', 'pci-legacy'];
 

@@ -29,6 +29,21 @@ export const areaBytes: Readonly<Record<SplitArea, (queueSize: number) => number
   used: (size) => 6 + usedElementBytes * size,
 };
 
+/**
+ * Where the areas of a legacy queue lie: one stretch of memory, the used ring on its own alignment. [2.7.2]
+ * @param alignment bytes, a power of two; anything below 1 counts as 1
+ */
+export function legacyAreas(start: bigint, queueSize: number, alignment: number): Record<SplitArea, bigint> {
+  const available = start + BigInt(areaBytes.descriptor(queueSize));
+  const unit = BigInt(Math.max(1, alignment));
+  // The legacy layout counts used_event, whether or not the feature is there.
+  const end = available + BigInt(areaBytes.available(queueSize));
+  return { descriptor: start, available, used: ((end + unit - 1n) / unit) * unit };
+}
+
+/** Alignment of the used ring where the driver cannot choose it, in bytes; a page frame on PCI has the same size. [2.7.2, 4.1.5.1.3.1] */
+export const legacyAlignment = 4096;
+
 /** Byte offsets inside the areas. */
 export const descriptorOffset = { addr: 0, len: 8, flags: 12, next: 14 } as const;
 export const availableOffset = {

@@ -17,6 +17,8 @@ export interface MmioSelectors {
 export interface MmioTarget {
   readonly core: VirtioCore;
   readonly selectors: MmioSelectors;
+  /** Legacy devices only: the unit of QueuePFN in bytes. A device reset leaves it alone. */
+  guestPageBytes: number;
 }
 
 export interface MmioRegister {
@@ -378,20 +380,33 @@ export function freshSelectors(): MmioSelectors {
   };
 }
 
-const registerByWord = new Map(mmioRegisters.map((register) => [register.offset >> 2, register]));
-
 export type MmioDefect = 'no-register' | 'width' | 'read-only' | 'write-only';
 
-/** The register that an access below `mmioConfigOffset` touches first, and why it is not served as meant. */
-export function decodeControl(
-  offset: number,
-  size: number,
-  kind: 'read' | 'write',
-): { readonly register: MmioRegister | undefined; readonly defect: MmioDefect | undefined } {
-  const register = registerByWord.get(offset >> 2);
-  if (register === undefined) return { register, defect: 'no-register' };
-  if (size !== 4 || offset !== register.offset) return { register, defect: 'width' };
-  if (kind === 'read' && register.access === 'w') return { register, defect: 'write-only' };
-  if (kind === 'write' && register.access === 'r') return { register, defect: 'read-only' };
-  return { register, defect: undefined };
+/** A version of the register layout. */
+export interface MmioLayout {
+  readonly registers: readonly MmioRegister[];
+  /** The register that an access below `mmioConfigOffset` touches first, and why it is not served as meant. */
+  decode(
+    offset: number,
+    size: number,
+    kind: 'read' | 'write',
+  ): { readonly register: MmioRegister | undefined; readonly defect: MmioDefect | undefined };
 }
+
+export function mmioLayout(registers: readonly MmioRegister[]): MmioLayout {
+  const byWord = new Map(registers.map((register) => [register.offset >> 2, register]));
+  return {
+    registers,
+    decode: (offset, size, kind) => {
+      const register = byWord.get(offset >> 2);
+      if (register === undefined) return { register, defect: 'no-register' };
+      if (size !== 4 || offset !== register.offset) return { register, defect: 'width' };
+      if (kind === 'read' && register.access === 'w') return { register, defect: 'write-only' };
+      if (kind === 'write' && register.access === 'r') return { register, defect: 'read-only' };
+      return { register, defect: undefined };
+    },
+  };
+}
+
+/** Version 2. */
+export const mmioCurrentLayout: MmioLayout = mmioLayout(mmioRegisters);

@@ -8,11 +8,12 @@ import type { DriverOrigin, EventSink, RegisterFact } from '../../record/events'
 import type { VirtioCore } from '../core';
 import { littleEndian } from '../spec/wire-layout';
 import {
-  decodeControl,
   freshSelectors,
   mmioConfigOffset,
+  mmioCurrentLayout,
   mmioMagic,
   type MmioDefect,
+  type MmioLayout,
   type MmioRegister,
   type MmioSelectors,
   mmioVendor,
@@ -22,6 +23,7 @@ import {
 
 interface SavedMmio {
   readonly selectors: MmioSelectors;
+  readonly guestPageBytes: number;
   readonly lineLevel: boolean;
 }
 
@@ -29,6 +31,7 @@ interface SavedMmio {
 export class MmioTransport implements MmioRegion, Stateful {
   readonly sizeBytes = mmioWindowBytes;
   readonly selectors: MmioSelectors = freshSelectors();
+  guestPageBytes = 0;
   private lineLevel = false;
   /** The access whose facts are not recorded yet; a change of the wire waits for them. */
   private acting: Accessor | undefined;
@@ -39,6 +42,7 @@ export class MmioTransport implements MmioRegion, Stateful {
     readonly core: VirtioCore,
     private readonly interrupt: InterruptLine,
     private readonly sink: EventSink,
+    private readonly layout: MmioLayout = mmioCurrentLayout,
   ) {}
 
   get interruptLine(): boolean {
@@ -90,7 +94,11 @@ export class MmioTransport implements MmioRegion, Stateful {
   }
 
   save(): SavedState {
-    const saved: SavedMmio = { selectors: { ...this.selectors }, lineLevel: this.lineLevel };
+    const saved: SavedMmio = {
+      selectors: { ...this.selectors },
+      guestPageBytes: this.guestPageBytes,
+      lineLevel: this.lineLevel,
+    };
     return saved;
   }
 
@@ -98,6 +106,7 @@ export class MmioTransport implements MmioRegion, Stateful {
   restore(state: SavedState): void {
     const saved = state as SavedMmio;
     Object.assign(this.selectors, saved.selectors);
+    this.guestPageBytes = saved.guestPageBytes;
     this.lineLevel = saved.lineLevel;
   }
 
@@ -118,7 +127,7 @@ export class MmioTransport implements MmioRegion, Stateful {
 
   private valueAt(offset: number, size: AccessSize): bigint {
     if (offset >= mmioConfigOffset) return this.core.readConfig(offset - mmioConfigOffset, size);
-    const { register, defect } = decodeControl(offset, size, 'read');
+    const { register, defect } = this.layout.decode(offset, size, 'read');
     if (defect !== undefined) return 0n;
     return BigInt((register?.read?.(this) ?? 0) >>> 0);
   }
@@ -128,7 +137,7 @@ export class MmioTransport implements MmioRegion, Stateful {
       this.core.writeConfig(offset - mmioConfigOffset, littleEndian(value, size));
       return;
     }
-    const { register, defect } = decodeControl(offset, size, 'write');
+    const { register, defect } = this.layout.decode(offset, size, 'write');
     if (defect === undefined) register?.write?.(this, Number(value));
     else this.core.driverError('register-write', defectText(register, offset, size, defect));
   }
@@ -140,7 +149,7 @@ export class MmioTransport implements MmioRegion, Stateful {
       const at = offset - mmioConfigOffset;
       return [configFact(this.core.name, kind, at, size, value, this.core.configField(at)?.name, half)];
     }
-    const { register, defect } = decodeControl(offset, size, kind);
+    const { register, defect } = this.layout.decode(offset, size, kind);
     const access = controlFact(this.core.name, kind, offset, size, value, register, defect);
     if (defect !== undefined) return [access];
     const meaning = (kind === 'read' ? register?.readFact : register?.writeFact)?.(this, Number(value));
@@ -186,7 +195,7 @@ export class EmptySlot implements MmioRegion {
         configFact(this.name, kind, part - mmioConfigOffset, width, kind === 'read' ? 0n : bits, undefined, half),
       );
     }
-    const { register, defect } = decodeControl(offset, size, kind);
+    const { register, defect } = mmioCurrentLayout.decode(offset, size, kind);
     const value = kind === 'read' ? this.peek(offset, size) : written;
     const facts = [controlFact(this.name, kind, offset, size, value, register, defect)];
     const known = kind === 'read' && defect === undefined ? placeholder[offset] : undefined;

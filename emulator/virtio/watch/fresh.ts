@@ -31,6 +31,8 @@ export function freshDevice(description: DeviceDescription): DeviceState {
   return {
     description,
     configValues: new Map(description.configFields.map((field) => [field.name, field.value])),
+    legacy: description.transport === 'mmio-legacy' || description.transport === 'pci-legacy',
+    guestPageBytes: undefined,
     lap: 0,
     handshake: freshHandshake(undefined),
     identity: {
@@ -100,6 +102,7 @@ export function freshQueue(index: number, maximumSize: number): QueueState {
       QueueDeviceHigh: undefined,
     },
     maximumRead: false,
+    alignWritten: false,
     ready: false,
     wasReady: false,
     stopUnread: undefined,
@@ -113,7 +116,10 @@ export function freshRing(
   descriptorArea: number,
   driverArea: number,
   deviceArea: number,
-): Omit<QueueState, 'index' | 'maximumSize' | 'setup' | 'maximumRead' | 'ready' | 'wasReady' | 'stopUnread'> {
+): Omit<
+  QueueState,
+  'index' | 'maximumSize' | 'setup' | 'maximumRead' | 'alignWritten' | 'ready' | 'wasReady' | 'stopUnread'
+> {
   return {
     size,
     descriptorArea,

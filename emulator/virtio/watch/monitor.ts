@@ -118,8 +118,11 @@ class WatchingMonitor implements Monitor {
   private devices = new Map<string, DeviceState>();
   private watched: Watched = { devices: [] };
   private stopped: StoppedAccess | undefined;
-  /** Worked out anew when a device's accepted features change. */
-  private readonly tables = new Map<DeviceDescription, { readonly accepted: bigint; readonly table: RuleTable }>();
+  /** Worked out anew when a device's accepted features change, or the interface that its driver uses. */
+  private readonly tables = new Map<
+    DeviceDescription,
+    { readonly accepted: bigint; readonly legacy: boolean; readonly table: RuleTable }
+  >();
   private wakePending = false;
 
   constructor(private readonly options: MonitorOptions) {
@@ -237,11 +240,11 @@ class WatchingMonitor implements Monitor {
   }
 
   /** The rules that can be judged on a device with the features it has accepted now. */
-  private rulesFor({ description, features: { accepted } }: DeviceState): RuleTable {
+  private rulesFor({ description, legacy, features: { accepted } }: DeviceState): RuleTable {
     const known = this.tables.get(description);
-    if (known?.accepted === accepted) return known.table;
-    const table = tableOf(catalogue.filter((rule) => applies(rule, description, accepted)));
-    this.tables.set(description, { accepted, table });
+    if (known?.accepted === accepted && known.legacy === legacy) return known.table;
+    const table = tableOf(catalogue.filter((rule) => applies(rule, description, legacy, accepted)));
+    this.tables.set(description, { accepted, legacy, table });
     return table;
   }
 
@@ -349,8 +352,9 @@ const nothing: readonly Raised[] = [];
 const gravity: Readonly<Record<RuleLevel, number>> = { must: 0, should: 1, hazard: 2 };
 
 /** Whether a rule can be judged on a device with these accepted features. */
-function applies({ needs }: Rule, description: DeviceDescription, accepted: bigint): boolean {
-  if (needs.transport !== undefined && needs.transport !== description.transport) return false;
+function applies({ needs }: Rule, description: DeviceDescription, legacy: boolean, accepted: bigint): boolean {
+  if (needs.transport !== undefined && !description.transport.startsWith(needs.transport)) return false;
+  if (needs.interface !== undefined && legacy !== (needs.interface === 'legacy')) return false;
   if (needs.device !== undefined && needs.device !== description.deviceId) return false;
   if (needs.ring === 'split' && hasFeature(accepted, feature.RING_PACKED)) return false;
   if (needs.feature !== undefined && !hasFeature(accepted, needs.feature)) return false;

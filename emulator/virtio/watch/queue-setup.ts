@@ -6,6 +6,7 @@ import type { QueueSetup, QueueState } from './queue-state';
 import type { DeviceState } from './state';
 
 export function watchQueueSetup(state: DeviceState, event: VirtioEvent): void {
+  if (event.kind === 'guest-page-size-write') state.guestPageBytes = event.value;
   if (!('queue' in event) || event.queue === undefined) return;
   const queue = state.queues[event.queue];
   if (queue === undefined) return;
@@ -16,6 +17,9 @@ export function watchQueueSetup(state: DeviceState, event: VirtioEvent): void {
     case 'queue-setup':
       queue.stopUnread = undefined;
       if (!event.ready && isTaken(queue, event.field, event.value)) queue.setup[event.field] = event.value;
+      return;
+    case 'queue-align-write':
+      queue.alignWritten = true;
       return;
     case 'queue-ready-read':
       if (event.value === 0) queue.stopUnread = undefined;
@@ -54,8 +58,8 @@ function noteReady(
 ): void {
   queue.stopUnread = event.before !== 0 && event.value === 0 ? event : undefined;
   if (event.before === 0 && event.after !== 0) {
-    const areas = areasOf(queue.setup);
-    const size = queue.setup.QueueSize ?? queue.maximumSize;
+    const areas = event.pageFrame ?? areasOf(queue.setup);
+    const size = event.pageFrame?.size ?? queue.setup.QueueSize ?? queue.maximumSize;
     const ring = freshRing(size, Number(areas.descriptor), Number(areas.available), Number(areas.used));
     state.queues[queue.index] = { ...queue, ...ring, ready: true, wasReady: true };
     return;

@@ -41,6 +41,8 @@ export interface QueueState {
   setup: QueueSetup;
   /** QueueSizeMax was read in this lap. */
   maximumRead: boolean;
+  /** Legacy mmio: QueueAlign was written in this lap. */
+  alignWritten: boolean;
   ready: boolean;
   /** Enabled before in this lap. */
   wasReady: boolean;

@@ -103,6 +103,10 @@ export interface DeviceState {
   readonly description: DeviceDescription;
   /** Values of the configuration fields by name, as the driver would read them. */
   configValues: Map<string, bigint>;
+  /** Whether the driver uses the legacy interface. */
+  legacy: boolean;
+  /** Legacy mmio: GuestPageSize as written; a reset leaves it alone. */
+  guestPageBytes: number | undefined;
   /** Device resets since power-on. */
   lap: number;
   handshake: HandshakeState;

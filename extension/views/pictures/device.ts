@@ -1,5 +1,6 @@
 // The rest of the Overview: identity, configuration space, interrupt, queues in short, and what stands there before the guest looks.
 import { mmioMagic, mmioVendor, mmioVersion } from '../../../emulator/virtio/transport/mmio-registers';
+import { mmioLegacyVersion } from '../../../emulator/virtio/transport/mmio-legacy-registers';
 import { virtioSlots } from '../../../emulator/board/memory-map';
 import { deviceId, deviceName } from '../../../emulator/virtio/spec/device-id';
 import { status } from '../../../emulator/virtio/spec/status';
@@ -57,7 +58,10 @@ export function projectIdentity({ seen, machine }: DeviceView): readonly NamedVa
   const configured = machine.configuration.devices.find((device) => device.name === seen.name);
   return [
     { name: 'MagicValue', value: ascii(mmioMagic) },
-    { name: 'Version', value: `${mmioVersion} (modern)` },
+    {
+      name: 'Version',
+      value: seen.transport === 'mmio-legacy' ? `${mmioLegacyVersion} (legacy)` : `${mmioVersion} (modern)`,
+    },
     { name: 'DeviceID', value: `${seen.deviceId}, ${deviceName(seen.deviceId)}` },
     { name: 'VendorID', value: ascii(mmioVendor) },
     { name: 'Registers', value: formatAddress(seen.base) },

@@ -9,6 +9,7 @@ import { ScriptedDriver } from '../../driver/driver';
 import { deviceTwins } from './twins/devices';
 import { featureTwins } from './twins/features';
 import { handshakeTwins } from './twins/handshake';
+import { legacyTwins } from './twins/legacy';
 import { queueSetupTwins } from './twins/queue-setup';
 import { registerTwins } from './twins/registers';
 import { ringTwins } from './twins/ring';
@@ -20,6 +21,7 @@ const twins: readonly Twin[] = [
   ...featureTwins,
   ...registerTwins,
   ...queueSetupTwins,
+  ...legacyTwins,
   ...ringTwins,
   ...signalTwins,
   ...deviceTwins,

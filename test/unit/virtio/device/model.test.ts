@@ -97,6 +97,7 @@ class ModelBench extends VirtioBench {
     };
     this.watch = new RingWatch(this.memory, sink, () => undefined);
     this.core = new VirtioCore({
+      interface: 'modern',
       name: 'shouter0',
       device: this.model,
       offeredFeatures: this.model.features | featureSet(32, 28, 29),
