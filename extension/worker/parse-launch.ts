@@ -241,7 +241,7 @@ function parseDevice(
     reader.problem(`${at}: found ${show(entry)}, expected an object with a "type"`);
     return undefined;
   }
-  if (laterDeviceTypes.includes(String(entry['type']))) {
+  if (typeof entry['type'] === 'string' && laterDeviceTypes.includes(entry['type'])) {
     reader.problem(
       `${at}.type: ${show(entry['type'])} is not available in this version of Ringside; allowed are ${deviceTypes.join(', ')}`,
     );

@@ -3,10 +3,12 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { eventSchema } from './event-schema';
 import { rulesMarkdown } from '../../emulator/virtio/rules/coverage-text';
+import { detectionMarkdown } from '../guest/detection/page';
 
 const root = path.resolve(__dirname, '../..');
 const documents: readonly { readonly file: string; readonly make: () => string }[] = [
   { file: 'docs/rules.md', make: rulesMarkdown },
+  { file: 'docs/detection.md', make: detectionMarkdown },
   { file: 'media/events.schema.json', make: () => eventSchema(root) },
 ];
 

@@ -36,6 +36,8 @@ function requestRule(texts: RequestTexts, judge: Judge): Rule {
     section: '5.2.6.1',
     blames: 'publish',
     ...texts,
+    // A ring that shows the device what was never meant as a request is the cause of odd requests.
+    follows: ['ring.*', 'ownership.*', ...(texts.follows ?? [])],
     needs: { device: deviceId.block, ring: 'split' },
     on: ['publish'],
     broken: (fact, at) =>

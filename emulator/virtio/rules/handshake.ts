@@ -2,6 +2,7 @@
 import { status, statusText } from '../spec/status';
 import { byDriver, hex, registerPlace, seen, statusPlace } from './evidence';
 import { type FactOf, type Finding, rule, type Rule, type RuleContext } from './rule';
+import { beginsAgain } from './status';
 
 const sequence = ['core.init.driver.1'] as const;
 
@@ -63,11 +64,17 @@ export const handshakeRules: readonly Rule[] = [
     covers: sequence,
     section: '3.1.1',
     on: ['status-write'],
-    broken: (fact, at) =>
-      fact.value !== 0 &&
-      at.device.handshake.reset === undefined &&
-      at.device.handshake.written === 0 &&
-      statusFinding(fact, `Status was set to ${statusText(fact.value)} although 0 was never written to it.`),
+    broken: (fact, at) => {
+      if (beginsAgain(fact)) {
+        return statusFinding(fact, `Status was set to ACKNOWLEDGE alone while it was ${statusText(fact.before)}.`);
+      }
+      const isFirst = at.device.handshake.reset === undefined && at.device.handshake.written === 0;
+      return (
+        fact.value !== 0 &&
+        isFirst &&
+        statusFinding(fact, `Status was set to ${statusText(fact.value)} although 0 was never written to it.`)
+      );
+    },
   }),
   rule('handshake', {
     id: 'init.no-acknowledge',

@@ -22,6 +22,11 @@ const steps = status.ACKNOWLEDGE | status.DRIVER | status.FEATURES_OK | status.D
 /** Bits that a driver may write; DEVICE_NEEDS_RESET is the device's own, but a driver that reads, adds and writes carries it along. */
 const driverBits = definedStatusBits & ~status.DEVICE_NEEDS_RESET;
 
+/** The first step of the sequence on a device that was taken further: whoever drove it before was not reset away. */
+export function beginsAgain(fact: StatusWrite): boolean {
+  return fact.value === status.ACKNOWLEDGE && (fact.before & (status.DRIVER | status.DRIVER_OK)) !== 0;
+}
+
 const countOf = (bits: number): number => bits.toString(2).replaceAll('0', '').length;
 
 export const statusRules: readonly Rule[] = [
@@ -39,9 +44,8 @@ export const statusRules: readonly Rule[] = [
     broken: (fact) => {
       // The device may set DEVICE_NEEDS_RESET between the driver's read and write, and it clears DRIVER_OK when it suspends.
       const lost = fact.before & ~fact.value & ~status.DEVICE_NEEDS_RESET & ~status.SUSPEND;
-      return (
-        fact.value !== 0 && lost !== 0 && written(fact, `${statusText(lost)} was set and is left out of the write.`)
-      );
+      if (fact.value === 0 || beginsAgain(fact)) return false;
+      return lost !== 0 && written(fact, `${statusText(lost)} was set and is left out of the write.`);
     },
   }),
   rule('handshake', {

@@ -49,7 +49,7 @@ test('the same mistake at another instruction is another violation', () => {
   const d = block();
   d.start();
   clearBit(d);
-  d.write('Status', 1);
+  d.write('Status', status.DRIVER);
   assert.deepEqual(rulesOf(d), ['status.bit-cleared', 'status.bit-cleared']);
   assert.equal(d.bench.stops.length, 2);
 });

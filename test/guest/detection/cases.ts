@@ -1,0 +1,9 @@
+// Every scripted bug, in the order of the collection.
+import type { Detection } from './detection';
+import { handshakeDetections } from './handshake';
+import { queueDetections } from './queues';
+import { signalDetections } from './signals';
+
+const all: readonly Detection[] = [...handshakeDetections, ...queueDetections, ...signalDetections];
+
+export const detections: readonly Detection[] = [...all].sort((a, b) => a.bug.localeCompare(b.bug));
