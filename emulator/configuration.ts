@@ -26,6 +26,17 @@ export type DeviceConfiguration = DeviceConfigurationBase &
     | { readonly type: 'block'; readonly backend: BlockBackend; readonly serial?: string; readonly readOnly: boolean }
     | { readonly type: 'console' }
     | { readonly type: 'entropy' }
+    | {
+        readonly type: 'net';
+        /** Six bytes. */
+        readonly address: Uint8Array;
+        /** Largest packet without the Ethernet header, 68 to 65535. */
+        readonly mtu: number;
+        /** Pairs of queues, 1 to 16. */
+        readonly pairs: number;
+        /** Virtual nanoseconds after DRIVER_OK at which the device asks for an announcement; undefined: never. */
+        readonly announceAfterNanoseconds?: number;
+      }
   );
 
 /** Where a block device's bytes come from. Sectors are 512 bytes. Calls are synchronous and happen at step boundaries. */

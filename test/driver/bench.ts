@@ -366,6 +366,14 @@ export function entropyDevice(changes: Changes = {}): DeviceConfiguration {
   return { ...common, name: 'rng0', type: 'entropy', ...changes };
 }
 
+/** A network device with one pair of queues, unless told otherwise. */
+export function netDevice(
+  changes: Changes & { readonly pairs?: number; readonly mtu?: number } = {},
+): DeviceConfiguration {
+  return { ...common, name: 'net0', type: 'net', address: netAddress, mtu: 1500, pairs: 1, ...changes };
+}
+export const netAddress = Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56);
+
 function memoryDisk(sectors: number): BlockBackend {
   const bytes = Uint8Array.from({ length: sectors * 512 }, (_, i) => i >> 9);
   return {

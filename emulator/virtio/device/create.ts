@@ -1,15 +1,17 @@
 // From a device's configuration to its model: which features each type offers by default and may offer at all.
-// Defaults are those of QEMU's block, console and rng devices on virtio-mmio. [virtio 1.4, 5 and 6]
+// Defaults are those of QEMU's block, console and rng devices on virtio-mmio, and of its net device on a tap. [virtio 1.4, 5 and 6]
 import type { DeviceConfiguration } from '../../configuration';
 import { blockFeature } from '../spec/block';
 import { consoleFeature } from '../spec/console';
 import { deviceId } from '../spec/device-id';
 import { bitsOf, feature, featureName, featureSet, hasFeature, legacyFeature } from '../spec/feature';
 import { featureDefectText, missingRequirements } from '../spec/feature-check';
+import { netFeature } from '../spec/net';
 import { BlockDevice } from './block/block';
 import { ConsoleDevice } from './console/console';
 import { EntropyDevice } from './entropy';
 import type { VirtioDevice } from './interface';
+import { NetDevice } from './net/net';
 
 interface DeviceType {
   readonly deviceId: number;
@@ -47,6 +49,41 @@ export const deviceTypes: Readonly<Record<DeviceConfiguration['type'], DeviceTyp
     queueSize: 128,
   },
   entropy: { deviceId: deviceId.entropy, defaultFeatures: commonDefaults, optionalFeatures: 0n, queueSize: 8 },
+  net: {
+    deviceId: deviceId.net,
+    defaultFeatures:
+      commonDefaults |
+      featureSet(
+        netFeature.CSUM,
+        netFeature.GUEST_CSUM,
+        netFeature.CTRL_GUEST_OFFLOADS,
+        netFeature.MTU,
+        netFeature.MAC,
+        netFeature.GUEST_TSO4,
+        netFeature.GUEST_TSO6,
+        netFeature.GUEST_ECN,
+        netFeature.HOST_TSO4,
+        netFeature.HOST_TSO6,
+        netFeature.HOST_ECN,
+        netFeature.MRG_RXBUF,
+        netFeature.STATUS,
+        netFeature.CTRL_VQ,
+        netFeature.CTRL_RX,
+        netFeature.CTRL_VLAN,
+        netFeature.CTRL_RX_EXTRA,
+        netFeature.GUEST_ANNOUNCE,
+        netFeature.CTRL_MAC_ADDR,
+      ),
+    optionalFeatures: featureSet(
+      netFeature.MQ,
+      netFeature.HOST_USO,
+      netFeature.SPEED_DUPLEX,
+      netFeature.NOTF_COAL,
+      netFeature.RSS,
+      netFeature.HASH_REPORT,
+    ),
+    queueSize: 256,
+  },
 };
 
 /**
@@ -60,12 +97,18 @@ export function offeredFeatures(configuration: DeviceConfiguration): bigint {
   for (const bit of bitsOf(featuresOn & ~(defaultFeatures | optionalFeatures))) {
     throw new Error(`device ${name}: ${featureName(id, bit)} is not supported by the ${type} device`);
   }
-  const offered = transportFeatures(configuration, (defaultFeatures | featuresOn | readOnly) & ~featuresOff);
+  const multiqueue = configuration.type === 'net' && configuration.pairs > 1 ? featureSet(netFeature.MQ) : 0n;
+  const wanted = (defaultFeatures | featuresOn | readOnly | multiqueue) & ~featuresOff;
+  const whole = type === 'net' ? withoutOrphans(wanted, featuresOn | multiqueue) : wanted;
+  const offered = transportFeatures(configuration, whole);
   if (readOnly !== 0n && !hasFeature(offered, blockFeature.RO)) {
     throw new Error(`device ${name}: VIRTIO_BLK_F_RO cannot be switched off while the disk is read-only`);
   }
   if (type === 'block' && hasFeature(offered, blockFeature.CONFIG_WCE) && !hasFeature(offered, blockFeature.FLUSH)) {
     throw new Error(`device ${name}: VIRTIO_BLK_F_CONFIG_WCE needs VIRTIO_BLK_F_FLUSH; switch off both`);
+  }
+  if (type === 'net' && hasFeature(offered, netFeature.HASH_REPORT) && !hasFeature(offered, netFeature.RSS)) {
+    throw new Error(`device ${name}: VIRTIO_NET_F_HASH_REPORT is supported only together with VIRTIO_NET_F_RSS`);
   }
   const [missing] = missingRequirements(id, offered);
   if (missing !== undefined) throw new Error(`device ${name}: ${featureDefectText(id, missing)}`);
@@ -91,6 +134,20 @@ function transportFeatures(
 }
 const legacyFeatures = 0xffff_ffffn;
 
+/** Drops defaults whose requirement was switched off: without CTRL_VQ there are no commands. What was asked for stays, and is refused. */
+function withoutOrphans(offered: bigint, asked: bigint): bigint {
+  let rest = offered;
+  for (;;) {
+    const orphans = missingRequirements(deviceId.net, rest).flatMap((defect) =>
+      defect.kind === 'requires' && !hasFeature(asked, defect.bit) ? [defect.bit] : [],
+    );
+    if (!hasFeature(rest, netFeature.CTRL_VQ)) orphans.push(netFeature.CTRL_RX_EXTRA);
+    const next = rest & ~(featureSet(...orphans) & ~asked);
+    if (next === rest) return rest;
+    rest = next;
+  }
+}
+
 /** Builds the model. `emergencyOutput` takes what a console sends without its driver. */
 export function createDevice(
   configuration: DeviceConfiguration,
@@ -111,5 +168,14 @@ export function createDevice(
       return new ConsoleDevice({ queueSize, features, columns: 80, rows: 25, emergencyOutput });
     case 'entropy':
       return new EntropyDevice(queueSize);
+    case 'net':
+      return new NetDevice({
+        address: configuration.address,
+        mtu: configuration.mtu,
+        pairs: configuration.pairs,
+        queueSize,
+        features,
+        announceAfter: configuration.announceAfterNanoseconds,
+      });
   }
 }

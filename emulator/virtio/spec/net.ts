@@ -1,7 +1,6 @@
-// Network device: features and their requirements, configuration space, packet header. [virtio 1.4, 5.1]
+// Network device: features and their requirements, configuration space, queue numbers. [virtio 1.4, 5.1]
 import type { ConfigField } from '../device/interface';
 import type { FeatureBit } from './feature';
-import type { WireStructure } from './wire-layout';
 
 export const netFeature = {
   CSUM: 0,
@@ -185,18 +184,14 @@ export const netConfigFields: readonly ConfigField[] = [
   },
 ];
 
-/** struct virtio_net_hdr up to num_buffers, before each packet. [5.1.6] */
-export const netHeader: WireStructure = {
-  name: 'virtio_net_hdr',
-  size: 12,
-  section: '5.1.6',
-  fields: [
-    { name: 'flags', offset: 0, type: 'u8', size: 1, meaning: 'checksum and coalescing marks' },
-    { name: 'gso_type', offset: 1, type: 'u8', size: 1, meaning: 'kind of segmentation' },
-    { name: 'hdr_len', offset: 2, type: 'le16', size: 2, meaning: 'length of the headers' },
-    { name: 'gso_size', offset: 4, type: 'le16', size: 2, meaning: 'payload of a segment' },
-    { name: 'csum_start', offset: 6, type: 'le16', size: 2, meaning: 'where checksumming begins' },
-    { name: 'csum_offset', offset: 8, type: 'le16', size: 2, meaning: 'where the checksum goes' },
-    { name: 'num_buffers', offset: 10, type: 'le16', size: 2, meaning: 'buffers that the packet fills' },
-  ],
-};
+/** Bits of the field status. [5.1.4] */
+export const netStatus = { LINK_UP: 1, ANNOUNCE: 2 } as const;
+
+/** Queue numbers: pairs of receive and transmit queues, then the control queue. [5.1.2] */
+export const receiveQueue = (pair: number): number => 2 * pair;
+export const transmitQueue = (pair: number): number => 2 * pair + 1;
+
+/** Queue number of the control queue: it comes behind all pairs that the driver can use. [5.1.2] */
+export function controlQueue(pairs: number, multiqueue: boolean): number {
+  return multiqueue ? 2 * pairs : 2;
+}
