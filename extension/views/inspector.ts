@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { Screen } from '../../webview/model/messages';
 import type { ViolationReport } from '../debug/target';
 import { InspectorPageHost, type IntentHandler } from './inspector-host';
-import type { Sessions } from './sessions';
+import type { Sessions, ViewedSession } from './sessions';
 
 const panelType = 'ringside.inspector';
 const viewId = 'ringside.inspectorView';
@@ -11,6 +11,8 @@ const viewId = 'ringside.inspectorView';
 export class Inspector implements vscode.Disposable, vscode.WebviewViewProvider, vscode.WebviewPanelSerializer {
   private panel: { readonly view: vscode.WebviewPanel; readonly page: InspectorPageHost } | undefined;
   private docked: { readonly view: vscode.WebviewView; readonly page: InspectorPageHost } | undefined;
+  /** Sessions whose first violation has brought the inspector up. */
+  private readonly offered = new WeakSet<ViewedSession>();
   private readonly subscriptions: vscode.Disposable[];
 
   constructor(
@@ -21,8 +23,8 @@ export class Inspector implements vscode.Disposable, vscode.WebviewViewProvider,
     this.subscriptions = [
       vscode.window.registerWebviewPanelSerializer(panelType, this),
       vscode.window.registerWebviewViewProvider(viewId, this),
-      sessions.onStop(({ stoppedAt }) => {
-        if (stoppedAt !== undefined) this.stopped(stoppedAt);
+      sessions.onStop((session) => {
+        if (session.stoppedAt !== undefined) this.stopped(session, session.stoppedAt);
       }),
     ];
   }
@@ -76,14 +78,41 @@ export class Inspector implements vscode.Disposable, vscode.WebviewViewProvider,
     });
   }
 
+  /** Beside the source, also when it was covered by a source that opened in its group. */
+  private async offer(device: string, screen: Screen): Promise<void> {
+    await sourceShown();
+    if (this.panel === undefined) this.open(device, screen);
+    else if (!this.panel.view.visible) this.panel.view.reveal(vscode.ViewColumn.Beside, true);
+  }
+
   /** A stop at a violation shows where it is; the first one opens the picture, afterwards the user decides. */
-  private stopped(violation: ViolationReport): void {
+  private stopped(session: ViewedSession, violation: ViolationReport): void {
     const screen = screenOf(violation);
     this.docked?.page.show(violation.device, screen);
     const wanted = vscode.workspace.getConfiguration('ringside').get<boolean>('openInspectorAtViolation', true);
     if (this.panel !== undefined) this.panel.page.show(violation.device, screen);
-    else if (wanted && this.docked?.view.visible !== true) this.open(violation.device, screen);
+    if (wanted && !this.offered.has(session) && this.docked?.view.visible !== true)
+      void this.offer(violation.device, screen);
+    this.offered.add(session);
   }
+}
+
+const longestWaitForSourceMs = 3000;
+
+/** Resolves when a source is shown, or after a while if none comes: the inspector beside nothing would be covered by what opens next. */
+function sourceShown(): Promise<void> {
+  if (vscode.window.activeTextEditor !== undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      listening.dispose();
+      resolve();
+    };
+    const listening = vscode.window.onDidChangeActiveTextEditor((editor) => {
+      if (editor !== undefined) done();
+    });
+    const timer = setTimeout(done, longestWaitForSourceMs);
+  });
 }
 
 /** Families whose violated cell is in a ring or in a chain. */

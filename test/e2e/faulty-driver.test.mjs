@@ -23,7 +23,6 @@ import { until } from './harness/workbench.mjs';
 test('F5 on the faulty driver stops at every mistake, and all views agree', { timeout: 300_000 }, async (t) => {
   await withSample('faulty-driver', {}, async (w) => {
     const step = story(t, w, 'faulty-driver');
-    await w.openFile('main.c');
 
     await step('in a folder that is not trusted nothing starts', async () => {
       await pressF5(w, /Cancel/);
@@ -54,6 +53,7 @@ test('F5 on the faulty driver stops at every mistake, and all views agree', { ti
         if (at === 4 && process.env.RINGSIDE_SCREENSHOT === '1') {
           await w.command('View: Hide Panel');
           await w.screenshot(path.join(root, 'docs/stopped-at-violation.png'));
+          await w.command('View: Toggle Panel Visibility');
         }
         await w.debugAction('Continue');
       }
