@@ -11,7 +11,14 @@ import { ramBase, virtioSlot, virtioSlots } from './board/memory-map';
 import { Clock } from './clock';
 import type { MachineConfiguration } from './configuration';
 import { createCpu } from './cpu';
-import { type Cpu, type CpuEnvironment, pageFlag, type RunExit, type TrapReport } from './cpu/contract';
+import {
+  type Cpu,
+  type CpuEnvironment,
+  type CpuOptions,
+  pageFlag,
+  type RunExit,
+  type TrapReport,
+} from './cpu/contract';
 import type { VirtioEvent } from './record/events';
 import { hashState } from './record/state-hash';
 import { createVirtio, type Virtio } from './virtio/virtio';
@@ -68,6 +75,8 @@ export interface MachineOptions {
   readonly policy?: RulePolicy;
   /** Evaluates the condition of a policy entry; absent: every condition holds. */
   readonly condition?: (expression: string, violation: Violation) => boolean;
+  /** How the processor gets its speed; executions are the same whatever is chosen. */
+  readonly processor?: Pick<CpuOptions, 'compiler' | 'compileThreshold'>;
 }
 
 /** An input and where it was applied. With configuration and seed, the inputs determine the whole run. */
@@ -114,6 +123,7 @@ export class Machine {
         ramBase,
         ramBytes: memoryBytes,
         ...(options.stopWord !== undefined && { stopWord: options.stopWord }),
+        ...options.processor,
       },
       this.environment(),
     );

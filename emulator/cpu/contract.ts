@@ -168,13 +168,13 @@ export interface CpuOptions {
   readonly ramBytes: number;
   /** Instructions a hart executes before the next one's turn. */
   readonly turnSteps?: number;
-  /** Compiles hot code at run time; executions are the same either way. */
+  /** Compiles hot code at run time; executions are the same either way. On unless said otherwise. */
   readonly compiler?: 'on' | 'off';
   /** Arrivals by jump at a page until it is compiled. */
   readonly compileThreshold?: number;
   /**
-   * A word of shared memory that another thread sets to a non-zero value to make `run` come back; tested at least every 10,000 steps,
-   * 100,000 with the compiler, which takes about as long.
+   * A word of shared memory that another thread sets to a non-zero value to make `run` come back; tested at least every 100,000 steps,
+   * every 10,000 without the compiler, which takes about as long.
    */
   readonly stopWord?: Int32Array;
   /** Use a shared memory for RAM, so that another thread may look at what is marked live. */

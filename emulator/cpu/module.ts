@@ -21,8 +21,24 @@ export const wasmPageBytes = 0x10000;
 /** Import name of the table that holds compiled regions. */
 export const regionTable = 'regions';
 
+/** Restarted machines and those of equal size share one module, and with it the host's machine code. The oldest is forgotten first. */
+const kept = new Map<string, WebAssembly.Module>();
+const keptModules = 8;
+
 /** The module for one memory layout. */
-export function buildModule(layout: MemoryLayout, shared: boolean, compiler: boolean): Uint8Array {
+export function processorModule(layout: MemoryLayout, shared: boolean, compiler: boolean): WebAssembly.Module {
+  const key = JSON.stringify([layout, shared, compiler]);
+  const module = kept.get(key) ?? new WebAssembly.Module(buildModule(layout, shared, compiler));
+  kept.delete(key);
+  kept.set(key, module);
+  for (const oldest of kept.keys()) {
+    if (kept.size <= keptModules) break;
+    kept.delete(oldest);
+  }
+  return module;
+}
+
+function buildModule(layout: MemoryLayout, shared: boolean, compiler: boolean): Uint8Array {
   const module = new ModuleWriter();
   const pages = layout.totalBytes / wasmPageBytes;
   module.importMemory(importModule, 'memory', pages, pages, shared);

@@ -22,7 +22,7 @@ import { resetStatus } from './csr/rows';
 import { HartState, MachineMemory } from './hart-state';
 import { modeName, peekTranslation, wakesFromWait } from './inspect';
 import { greatestRamBytes, hartCell, layoutFor, type MemoryLayout, pageBytes, translation } from './layout';
-import { buildModule, regionTable, wasmPageBytes } from './module';
+import { processorModule, regionTable, wasmPageBytes } from './module';
 import { isSavedProcessor, restoreHart, saveHart, type SavedProcessor } from './saved-state';
 import { importModule } from './system/imports';
 import { exitCode, mstatus, privilege } from './system/status';
@@ -31,7 +31,7 @@ import { Turns, type HartRun } from './turns';
 /** The stop word is looked at, and V8 gets a chance to swap in better code, at least this often. */
 const sliceSteps = { off: 10_000, on: 100_000 } as const;
 const defaultTurnSteps = 1000;
-const defaultCompiler: 'on' | 'off' = 'off';
+const defaultCompiler: 'on' | 'off' = 'on';
 const greatestHarts = 8;
 
 interface GeneratedCode {
@@ -99,8 +99,7 @@ export class Processor implements Cpu {
     this.turns = new Turns(options.harts, options.turnSteps ?? defaultTurnSteps);
     this.hartList = Array.from({ length: options.harts }, (_, index) => this.createHart(index));
     this.bridge = new Bridge(this.bridgeHost());
-    const module = new WebAssembly.Module(buildModule(layout, shared, compiler !== undefined));
-    const instance = new WebAssembly.Instance(module, {
+    const instance = new WebAssembly.Instance(processorModule(layout, shared, compiler !== undefined), {
       [importModule]: {
         memory: wasmMemory,
         ...(compiler && { [regionTable]: compiler.table }),

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { Machine } from '../../emulator/machine';
+import { allowFusedMultiplyAdd } from '../../extension/worker/fused-multiply-add';
 import { loadMachine } from '../../extension/worker/load-machine';
 import { parseLaunchConfiguration } from '../../extension/worker/parse-launch';
 import { buildGuest } from '../guest/harness/compiler';
@@ -69,6 +70,7 @@ function median(values: readonly number[]): number {
 }
 
 async function main(): Promise<void> {
+  allowFusedMultiplyAdd();
   const { values } = parseArgs({
     options: {
       repeats: { type: 'string', default: '3' },

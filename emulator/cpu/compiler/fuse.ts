@@ -21,12 +21,21 @@ function isComputation(value: unknown): value is (a: number, b: number, c: numbe
   return typeof value === 'function';
 }
 
-function probe(type: 'f32' | 'f64', halfBits: number): boolean {
+function probeModule(type: 'f32' | 'f64'): Uint8Array {
   const module = new ModuleWriter();
   const f = module.function([type, type, type], [type], 'multiplyAdd');
   const operand = (position: number): Expression => ({ type, emit: (to) => void to.get(f.parameter(position)) });
   new CodeWriter(f).result(relaxedMultiplyAdd(type, operand(0), operand(1), operand(2)));
-  const bytes = module.finish();
+  return module.finish();
+}
+
+/** Whether the host accepts the instruction, whatever it does. */
+export function knowsRelaxedMultiplyAdd(): boolean {
+  return WebAssembly.validate(probeModule('f64'));
+}
+
+function probe(type: 'f32' | 'f64', halfBits: number): boolean {
+  const bytes = probeModule(type);
   if (!WebAssembly.validate(bytes)) return false;
   const { multiplyAdd } = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports;
   if (!isComputation(multiplyAdd)) return false;

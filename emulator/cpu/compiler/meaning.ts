@@ -47,6 +47,8 @@ function doubleOf(value: FloatValue): Expression {
 function fromDouble(double: Expression, isBoxed = false): FloatValue {
   return { type: 'i64', double, isBoxed, emit: (f) => op('i64.reinterpret_f64', double).emit(f) };
 }
+/** Above it the dynamic rounding mode is a reserved one. */
+const greatestLegalFcsr = (4 << 5) | 0x1f;
 /** The upper half of a boxed single. [RISC-V unpriv. 21.2] */
 const box = -1n << 32n;
 
@@ -258,6 +260,8 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     c.block((done) => {
       c.block((exact) => {
         if (!inline.always) c.brIf(exact, op('i32.eqz', frame.fastFloat));
+        // An instruction that does not round still is illegal while frm is reserved. [RISC-V unpriv. 20.2]
+        else if (given === 7) c.brIf(exact, op('i32.gt_u', cell32(frame.hart, 'fcsr'), greatestLegalFcsr));
         const unboxed = operands.filter((operand) => inline.operands === 'f32' && operand.isBoxed !== true);
         if (unboxed.length > 0) {
           const together = unboxed.reduce<Expression>(

@@ -1,6 +1,7 @@
-// The differential test of the processor against QEMU, as a program and as a function for the short test:
-// npx tsx test/guest/differential/campaign.ts --count 100000 --seed 1 [--only INDEX] [--differences 5] [--compiled]
+// The differential test of the processor against QEMU, interpreter against compiler included, as a program and as a function for the
+// short test: npm run campaign:cpu -- --count 1000000 --seed 1 [--first INDEX] [--minutes 10] [--only INDEX] [--differences 5]
 import { parseArgs } from 'node:util';
+import { allowFusedMultiplyAdd } from '../../../extension/worker/fused-multiply-add';
 import { compareStates, describeDifference, type Difference } from './compare';
 import { generateSequence, instructionsOf, type Sequence } from './generate';
 import { assembleHarness, chooseRecords, placeHarness, placeSequence, readState, readTraps, sameResult } from './image';
@@ -15,8 +16,8 @@ export interface CampaignOptions {
   /** Index of the first sequence. */
   readonly first?: number;
   readonly report?: (line: string) => void;
-  /** Compares compiled code with QEMU and with the interpreter. */
-  readonly compiled?: boolean;
+  /** Begins no further batch after so long. */
+  readonly minutes?: number;
   /** Stops after so many differences. */
   readonly greatestDifferences?: number;
 }
@@ -35,14 +36,16 @@ const batchSize = Math.min(5000, greatestBatch);
 
 export function runCampaign(options: CampaignOptions): CampaignResult {
   const { count, seed, first = 0, report = () => undefined, greatestDifferences = 5 } = options;
+  allowFusedMultiplyAdd();
   const harness = assembleHarness();
   const filter = new OurMachine(harness, 'watched');
-  const plain = new OurMachine(harness, options.compiled === true ? 'compiled' : 'plain');
+  const plain = new OurMachine(harness, 'interpreted');
+  const end = performance.now() + (options.minutes ?? Infinity) * 60_000;
   let [traps, replaced] = [0, 0];
   const instructions = new Set<string>();
   const differences: Difference[] = [];
   let done = 0;
-  while (done < count && differences.length < greatestDifferences) {
+  while (done < count && differences.length < greatestDifferences && performance.now() < end) {
     const size = Math.min(batchSize, count - done);
     const fit = makeFit(filter, seed, first + done, size);
     replaced += fit.replaced;
@@ -50,21 +53,29 @@ export function runCampaign(options: CampaignOptions): CampaignResult {
     const image = new Uint8Array(resultsBase - ramBase);
     placeHarness(image, harness);
     chooseRecords(image, 0, size);
+    // A new one each time: pages whose code changed often would be compiled rarely.
+    const compiled = new OurMachine(harness, 'compiled');
     fit.sequences.forEach((sequence, index) => {
       placeSequence(image, index, sequence);
       plain.place(index, sequence);
+      compiled.place(index, sequence);
     });
     plain.clearResults();
-    const exit = plain.run(0, size);
-    if (!exit.done)
-      throw new Error(`sequence ${exit.index} ends when it is watched, and not otherwise: ${exit.reason}`);
+    for (const machine of [plain, compiled]) {
+      const exit = machine.run(0, size);
+      if (!exit.done)
+        throw new Error(
+          `sequence ${first + done + exit.index} ends when it is watched, and not otherwise: ${exit.reason}`,
+        );
+    }
     const qemu = runOnQemu(image);
     for (const [index, sequence] of fit.sequences.entries()) {
       for (const name of instructionsOf(sequence)) instructions.add(name);
       traps += Math.min(Number(readTraps(qemu, index).get('traps') ?? 0n), trapLimit);
       const difference =
         compareResults(sequence, index, 'QEMU', qemu, plain.ram) ??
-        compareResults(sequence, index, 'the watched interpreter', filter.ram, plain.ram);
+        compareResults(sequence, index, 'the watched interpreter', filter.ram, plain.ram) ??
+        compareResults(sequence, index, 'the interpreter', plain.ram, compiled.ram);
       if (difference === undefined) continue;
       differences.push(difference);
       report(describeDifference(difference));
@@ -130,7 +141,8 @@ if (require.main === module) {
       seed: { type: 'string', default: '1' },
       only: { type: 'string' },
       differences: { type: 'string', default: '5' },
-      compiled: { type: 'boolean', default: false },
+      first: { type: 'string', default: '0' },
+      minutes: { type: 'string', default: 'Infinity' },
       markdown: { type: 'boolean', default: false },
     },
   });
@@ -139,9 +151,9 @@ if (require.main === module) {
     run({
       seed: Number(values.seed),
       count: values.only === undefined ? Number(values.count) : 1,
-      first: values.only === undefined ? 0 : Number(values.only),
+      first: Number(values.only ?? values.first),
+      minutes: Number(values.minutes),
       greatestDifferences: Number(values.differences),
-      compiled: values.compiled,
     });
   }
 }

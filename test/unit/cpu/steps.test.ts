@@ -195,31 +195,37 @@ test('code outside RAM is fetched through the environment, breakpoints included'
   assert.equal(bench.x('a0'), 4n);
 });
 
-test('the stop word ends a run within 10,000 steps', () => {
-  const stopWord = new Int32Array(new SharedArrayBuffer(4));
-  const bench = createBench();
-  const program = bench.load(['spin:', ['j', 'spin']]);
-  const cpu = createCpu(
-    { harts: 1, ramBase, ramBytes: 0x1000, stopWord },
-    {
-      load: () => 'fault',
-      store: () => 'fault',
-      beforeWatched: () => 'proceed',
-      afterWatched: () => undefined,
-      environmentCall: () => false,
-      trap: () => undefined,
-      time: () => 0n,
-    },
-  );
-  cpu.ram.set(program.bytes);
-  cpu.startHart(0, program.base, 'M');
-  cpu.run(25_000);
-  Atomics.store(stopWord, 0, 1);
-  assert.deepEqual(cpu.run(1e9), { kind: 'stop' });
-  assert.ok(cpu.steps <= 35_000);
-  Atomics.store(stopWord, 0, 0);
-  assert.deepEqual(cpu.run(40_000), { kind: 'limit' });
-});
+for (const [compiler, bound] of [
+  ['off', 10_000],
+  ['on', 100_000],
+] as const) {
+  test(`the stop word ends a run within ${bound} steps, compiler ${compiler}`, () => {
+    const stopWord = new Int32Array(new SharedArrayBuffer(4));
+    const bench = createBench({ ramBytes: 0x1000, stopWord, compiler, compileThreshold: 1 });
+    let setAt = NaN;
+    bench.answers.store = () => {
+      Atomics.store(stopWord, 0, 1);
+      setAt = bench.cpu.steps;
+      return 'done';
+    };
+    const { base } = bench.load([
+      ['li', 't0', 0x1000_0000],
+      ['li', 't1', 25_000],
+      'wait:',
+      ['addi', 't1', 't1', -1],
+      ['bnez', 't1', 'wait'],
+      ['sw', 'zero', 0, 't0'],
+      'spin:',
+      ['j', 'spin'],
+    ]);
+    bench.cpu.startHart(0, base, 'M');
+    assert.deepEqual(bench.cpu.run(1e9), { kind: 'stop' });
+    assert.ok(bench.cpu.steps - setAt <= bound, `${bench.cpu.steps - setAt} steps later`);
+    assert.deepEqual(bench.cpu.run(1e9), { kind: 'stop' }, 'it stays while the word is set');
+    Atomics.store(stopWord, 0, 0);
+    assert.deepEqual(bench.cpu.run(1_000_000), { kind: 'limit' });
+  });
+}
 
 test('requestStop and limitTo from a device end the run at the next boundary and at the step', () => {
   const lines = [
