@@ -281,7 +281,8 @@ class Builder {
       this.push(form, { rs1: random.pick(this.context.addressRegisters.slice(4)) });
       return;
     }
-    const base = this.destination() || 5;
+    // x1 is no constant register.
+    const base = this.destination() || 1;
     const first = this.items.length;
     this.push(required('auipc'), { rd: base, imm: 0 });
     if (form.name === 'jalr') {
@@ -391,10 +392,18 @@ class Builder {
         this.push(required('addi'), { rd: seen, rs1: 0 }, { inside: true });
         return;
       }
-      case 'region':
       case 'permissions': {
-        const register = this.constant(choice.use === 'region' ? randomRegion(random) : randomPermissions(random));
+        const register = this.constant(randomPermissions(random));
         if (register !== undefined) this.push(required('csrrw'), { csr, rs1: register });
+        return;
+      }
+      case 'region': {
+        const [register, none] = [this.constant(randomRegion(random)), this.constant(0n)];
+        if (register === undefined || none === undefined) return;
+        this.push(required('csrrw'), { csr, rs1: register });
+        // QEMU 7.2 moves the lower end of the next region only when a configuration is written.
+        const configuration = choice.name === 'pmpaddr9' ? 0x3a2 : 0x3a0;
+        this.push(required('csrrs'), { csr: configuration, rs1: none, rd: 0 }, { inside: true });
         return;
       }
       case 'space': {

@@ -112,12 +112,24 @@ export class OurMachine {
 
   /** Runs the placed sequences from `from` up to, not including, `to`; the results are those of the last pass. */
   run(from: number, to: number): Exit {
+    const before = this.passes > 1 ? this.cpu.ram.slice() : undefined;
     for (let pass = 1; pass < this.passes; pass++) {
       const exit = this.runOnce(from, to);
       if (!exit.done) return exit;
-      this.clearResults();
+      this.writeBack(before ?? this.cpu.ram);
     }
     return this.runOnce(from, to);
+  }
+
+  /** What a stray store did to another sequence's memory or code must not be there in the next pass. */
+  private writeBack(before: Uint8Array): void {
+    const { ram } = this.cpu;
+    for (let page = 0; page < ramBytes; page += 4096) {
+      const was = before.subarray(page, page + 4096);
+      if (Buffer.compare(was, ram.subarray(page, page + 4096)) === 0) continue;
+      ram.set(was, page);
+      this.cpu.noteOutsideWrite(ramBase + page, 4096);
+    }
   }
 
   private runOnce(from: number, to: number): Exit {
