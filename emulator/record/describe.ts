@@ -1,6 +1,7 @@
 // One line of plain text for each event, in the specification's words, and which events ring stepping stops at.
+import { positionText } from '../virtio/spec/packed-ring';
 import { statusText } from '../virtio/spec/status';
-import type { SplitPlace, VirtioEvent, VirtioFact } from './events';
+import type { RingPlace, VirtioEvent, VirtioFact } from './events';
 
 export function describeEvent(event: VirtioEvent | VirtioFact): string {
   const where = event.device === undefined ? '' : `${event.device}: `;
@@ -69,12 +70,17 @@ function describe(event: VirtioFact): string {
       return `driver stored ${hex(event.after)} to ${placeText(event.place)} of queue ${event.queue}`;
     case 'publish': {
       const heads = event.chains.map((chain) => chain.head).join(', ');
-      return `driver published ${event.chains.length === 1 ? 'head' : 'heads'} ${heads} on queue ${event.queue}: available idx ${event.before} → ${event.after}`;
+      const packed = event.packedSize !== undefined;
+      const what = `${packed ? 'buffer id' : 'head'}${event.chains.length === 1 ? '' : 's'} ${heads}`;
+      return `driver published ${what} on queue ${event.queue}: ${event.packedSize === undefined ? `available idx ${event.before} → ${event.after}` : `next descriptor ${positionText(event.after, event.packedSize)}`}`;
     }
     case 'collect':
+      if (event.packedSize !== undefined) {
+        return `driver saw used descriptors of queue ${event.queue} up to ${positionText(event.after, event.packedSize)}`;
+      }
       return `driver saw used idx ${event.after} of queue ${event.queue} (${(event.after - event.before) & 0xffff} new)`;
     case 'fetch':
-      return `device fetched head ${event.chain.head} from queue ${event.queue}, ${event.chain.elements.length} descriptors`;
+      return `device fetched ${event.chain.packed === undefined ? 'head' : 'buffer id'} ${event.chain.head} from queue ${event.queue}, ${event.chain.elements.length} descriptors`;
     case 'dma-read':
       return `device read ${event.length} bytes at ${hex(event.address)}`;
     case 'dma-write':
@@ -82,9 +88,12 @@ function describe(event: VirtioFact): string {
     case 'request':
       return `device: ${event.description}${event.status === undefined ? '' : `, ${event.status}`}`;
     case 'used':
+      if (event.packedSize !== undefined) {
+        return `device returned buffer id ${event.head} on queue ${event.queue}, len ${event.length}, in slot ${event.slot}`;
+      }
       return `device returned head ${event.head} on queue ${event.queue}, len ${event.length}: used idx ${event.usedIndex}`;
     case 'suppression':
-      return `device wrote used ${event.field} of queue ${event.queue}: ${event.value}`;
+      return `device wrote ${event.packedSize === undefined ? 'used' : 'event suppression'} ${event.field} of queue ${event.queue}: ${event.value}`;
     case 'interrupt':
       return event.outcome === 'suppressed'
         ? `device left out the ${event.cause} interrupt: the driver asked for none`
@@ -117,7 +126,7 @@ export function isRingEvent(event: VirtioFact): boolean {
   return ringEventKinds.includes(event.kind);
 }
 
-function placeText(place: SplitPlace): string {
+function placeText(place: RingPlace): string {
   switch (place.part) {
     case 'descriptor':
       return `${place.table === undefined ? 'descriptor' : 'indirect descriptor'} ${place.index} ${place.field}`;
@@ -125,6 +134,9 @@ function placeText(place: SplitPlace): string {
       return 'slot' in place ? `available ring[${place.slot}]` : `available ${place.field}`;
     case 'used':
       return 'slot' in place ? `used ring[${place.slot}].${place.field}` : `used ${place.field}`;
+    case 'driver-event':
+    case 'device-event':
+      return `${place.part === 'driver-event' ? 'driver' : 'device'} event suppression ${place.field}`;
   }
 }
 

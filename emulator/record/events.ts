@@ -138,12 +138,23 @@ export type SplitPlace =
   | { readonly part: 'used'; readonly field: 'flags' | 'idx' | 'avail_event' }
   | { readonly part: 'used'; readonly field: 'id' | 'len'; readonly slot: number };
 
+/** Which structure of a packed ring an access touches. The event parts are the two event suppression structures. [virtio 1.4, 2.8] */
+export type PackedPlace =
+  | {
+      readonly part: 'descriptor';
+      readonly index: number;
+      readonly field: 'addr' | 'len' | 'id' | 'flags';
+      readonly table?: number;
+    }
+  | { readonly part: 'driver-event' | 'device-event'; readonly field: 'desc' | 'flags' };
+export type RingPlace = SplitPlace | PackedPlace;
+
 /** Facts of the rings in guest memory. A wide access is reported once for each field that it touches, in address order. */
 export type RingFact = { readonly device: string; readonly queue: number } & (
   | {
       readonly kind: 'ring-load' | 'ring-store';
       /** In `descriptor` places, `table` is the guest-physical address of an indirect table when it is not the queue's own. */
-      readonly place: SplitPlace;
+      readonly place: RingPlace;
       readonly physicalAddress: number;
       /** The field's whole value before and after (equal for loads). */
       readonly before: bigint;
@@ -154,17 +165,27 @@ export type RingFact = { readonly device: string; readonly queue: number } & (
       readonly release: boolean;
     }
   | {
-      /** The available index moved: these heads are exposed to the device now. Follows the `ring-store` of idx. */
+      /**
+       * The available index moved: these heads are exposed to the device now. Follows the `ring-store` of idx. In a packed ring the
+       * flags of the next descriptor became available; the indices then are positions, which count descriptors and never wrap.
+       */
       readonly kind: 'publish';
       readonly before: number;
       readonly after: number;
       readonly chains: readonly Chain[];
+      /** Packed only: the queue size, by which a position is a slot and a wrap counter. */
+      readonly packedSize?: number;
     }
   | {
-      /** A load showed the driver used entries it had not seen. Follows the `ring-load` of the used idx. */
+      /**
+       * A load showed the driver used entries it had not seen. Follows the `ring-load` of the used idx; in a packed ring that of the
+       * flags of a used descriptor, and the indices are positions.
+       */
       readonly kind: 'collect';
       readonly before: number;
       readonly after: number;
+      /** Packed only: the queue size, by which a position is a slot and a wrap counter. */
+      readonly packedSize?: number;
     }
 );
 
@@ -177,7 +198,10 @@ export interface ChainElement {
   readonly address: bigint;
   readonly length: number;
   readonly flags: number;
+  /** Packed: the slot or entry that follows in memory. */
   readonly next: number;
+  /** Buffer id; packed only. */
+  readonly id?: number;
   readonly deviceWritable: boolean;
   /** Whether it stands in an indirect table. */
   readonly indirect: boolean;
@@ -201,16 +225,23 @@ export type ChainDefect =
       readonly address: bigint;
       readonly length: number;
     }
-  | { readonly kind: 'zero-length'; readonly index: number };
+  | { readonly kind: 'zero-length'; readonly index: number }
+  /** Packed: a descriptor of the list is not marked available in the lap that the walk is in. */
+  | { readonly kind: 'not-available'; readonly index: number; readonly flags: number }
+  /** Packed: an entry of an indirect table has other flags than WRITE. */
+  | { readonly kind: 'indirect-entry-flags'; readonly index: number; readonly flags: number };
 export interface Chain {
+  /** Index of the first descriptor; in a packed ring the buffer id, which is what comes back with the used descriptor. */
   readonly head: number;
-  /** Slot of the available ring, and the free-running available index of this entry. */
+  /** Slot of the available ring, and the free-running available index of this entry; packed: slot and position of the first descriptor. */
   readonly slot: number;
   readonly position: number;
   readonly elements: readonly ChainElement[];
   /** The descriptors that point at indirect tables, in order. */
   readonly tables: readonly { readonly index: number; readonly address: number; readonly entries: number }[];
   readonly defects: readonly ChainDefect[];
+  /** Packed only: the wrap counter at its first descriptor, and how many descriptors of the ring it takes. */
+  readonly packed?: { readonly wrap: 0 | 1; readonly descriptors: number };
 }
 
 /** Facts of the device side. */
@@ -237,14 +268,19 @@ export type DeviceFact = { readonly device: string } & (
       readonly head: number;
       readonly length: number;
       readonly slot: number;
-      /** The used idx after this entry was exposed. */
+      /** The used idx after this entry was exposed; packed: the position of the next used descriptor. */
       readonly usedIndex: number;
+      /** Packed only: the queue size, by which a position is a slot and a wrap counter. */
+      readonly packedSize?: number;
     }
   | {
+      /** `desc` is that of a packed ring's device event suppression structure, whose flags are then RING_EVENT_FLAGS_DESC. */
       readonly kind: 'suppression';
       readonly queue: number;
-      readonly field: 'flags' | 'avail_event';
+      readonly field: 'flags' | 'avail_event' | 'desc';
       readonly value: number;
+      /** Packed only: the queue size, by which a position is a slot and a wrap counter. */
+      readonly packedSize?: number;
     }
   | {
       readonly kind: 'interrupt';

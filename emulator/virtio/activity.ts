@@ -8,7 +8,7 @@ import type { Chain, DeviceFact, EventSink } from '../record/events';
 import type { BufferPiece, DeviceBuffer, DeviceContext, VirtioDevice } from './device/interface';
 import { chainDefectText, chainErrorKind, type DriverErrorKind, type Reaction } from './driver-error';
 import { type BufferOwner, copyInFlight, type InFlight, InFlightBuffer, piecesOf, totalLength } from './in-flight';
-import type { RingFeatures, SplitQueue } from './queue/split';
+import type { DeviceRing, RingFeatures } from './queue/ring';
 import type { RingWatch } from './queue/ring-watch';
 import type { RandomSequence } from './random-sequence';
 import { type SavedActions, ScheduledActions } from './scheduled-actions';
@@ -60,7 +60,7 @@ export interface ActivityHost {
   readonly completeNanoseconds: number;
   ringFeatures(): RingFeatures;
   /** The ring of a ready queue whose areas lie in RAM. */
-  ring(queue: number): SplitQueue | undefined;
+  ring(queue: number): DeviceRing | undefined;
   /** DRIVER_OK, activated, and no reset needed. */
   live(): boolean;
   driverError(kind: DriverErrorKind, reason: string): Reaction;
@@ -349,7 +349,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       activity.quiet = true;
       const told = ring.tellNotifications(false, this.host.ringFeatures());
       if (told !== undefined) {
-        this.record({ kind: 'suppression', device: this.host.name, queue, ...told });
+        this.record({ kind: 'suppression', device: this.host.name, queue, ...told, ...packedSize(ring) });
         this.requestFetch(queue);
         return;
       }
@@ -380,7 +380,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
 
   private addRecord(
     queue: number,
-    { head, position }: Chain,
+    { head, position, packed }: Chain,
     pieces: { readable: BufferPiece[]; writable: BufferPiece[] },
   ): InFlight {
     const record: InFlight = {
@@ -388,6 +388,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       queue,
       head,
       position,
+      descriptors: packed?.descriptors ?? 1,
       state: 'fetched',
       fetchedAt: this.now(),
       due: undefined,
@@ -431,9 +432,11 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     this.inFlight.delete(record.id);
     if (ring === undefined) return;
     const length = record.written ?? 0;
-    const { slot, usedIndex } = ring.putUsed(head, length);
-    this.host.ringWatch.used(this.host.name, queue, head);
-    this.record({ kind: 'used', device: this.host.name, queue, head, length, slot, usedIndex });
+    const { descriptors, writable } = record;
+    const from = ring.inspection.usedIndex;
+    const { slot, usedIndex } = ring.putUsed({ head, descriptors, writable: writable.length > 0 }, length);
+    this.host.ringWatch.used(this.host.name, queue, head, from, usedIndex);
+    this.record({ kind: 'used', device: this.host.name, queue, head, length, slot, usedIndex, ...packedSize(ring) });
     this.actions.plan({ kind: 'interrupt', queue }, 0);
   }
 
@@ -452,7 +455,8 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     const ring = this.host.ring(queue);
     if (ring === undefined) return;
     const told = ring.tellNotifications(true, this.host.ringFeatures());
-    if (told !== undefined) this.record({ kind: 'suppression', device: this.host.name, queue, ...told });
+    if (told !== undefined)
+      this.record({ kind: 'suppression', device: this.host.name, queue, ...told, ...packedSize(ring) });
     if (ring.pending().kind !== 'none') this.actions.plan({ kind: 'service', queue }, 0);
   }
 
@@ -523,6 +527,11 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   private freshQueues(): QueueActivity[] {
     return this.host.device.queueMaximumSizes.map(freshQueue);
   }
+}
+
+/** What tells the facts of a packed ring apart. */
+function packedSize({ format, size }: DeviceRing): { readonly packedSize?: number } {
+  return format === 'packed' ? { packedSize: size } : {};
 }
 
 function freshQueue(): QueueActivity {

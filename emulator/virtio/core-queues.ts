@@ -2,8 +2,12 @@
 // Guarantees: what is written to a ready queue is dropped, so a ring in use never moves; a ring exists only where all of it is in RAM.
 import type { GuestMemory } from '../bus/memory';
 import type { DriverErrorKind } from './driver-error';
+import { PackedQueue, type PackedQueueState } from './queue/packed';
+import { areasOutsideMemory, type QueueAreas, type RingFormat } from './queue/ring';
+import { SplitQueue, type SplitQueueState } from './queue/split';
 import { legacyAlignment, legacyAreas } from './spec/split-ring';
-import { areasOutsideMemory, type QueueAreas, SplitQueue, type SplitQueueState } from './queue/split';
+
+export type CoreRing = SplitQueue | PackedQueue;
 
 /** A queue as its registers describe it. */
 export interface CoreQueue {
@@ -15,7 +19,7 @@ export interface CoreQueue {
   alignment: number;
   pageFrame: number;
   /** The ring, while ready and in RAM. */
-  ring: SplitQueue | undefined;
+  ring: CoreRing | undefined;
 }
 
 export type SavedQueues = readonly {
@@ -24,15 +28,17 @@ export type SavedQueues = readonly {
   readonly ready: boolean;
   readonly alignment: number;
   readonly pageFrame: number;
-  readonly ring: SplitQueueState | undefined;
+  readonly ring: SplitQueueState | PackedQueueState | undefined;
 }[];
 
 /** Who has to know of what happens to queues. */
 export interface QueueOwner {
   readonly name: string;
   readonly memory: GuestMemory;
+  /** As negotiated; split before that. */
+  readonly ringFormat: RingFormat;
   driverError(kind: DriverErrorKind, reason: string): unknown;
-  queueStarted(index: number, ring: SplitQueue): void;
+  queueStarted(index: number, ring: CoreRing): void;
   queueStopped(index: number): void;
 }
 
@@ -150,8 +156,23 @@ export class CoreQueues {
       ready,
       alignment,
       pageFrame,
-      ring: ring === undefined ? undefined : new SplitQueue(this.owner.memory, { ...ring }),
+      ring: ring === undefined ? undefined : this.restoredRing(ring),
     }));
+  }
+
+  /** Feature negotiation ended after queues were made ready: from now on they have the negotiated format. */
+  formatNegotiated(): void {
+    this.queues.forEach((queue, index) => {
+      if (queue.ring === undefined || queue.ring.format === this.owner.ringFormat) return;
+      queue.ring = undefined;
+      this.owner.queueStopped(index);
+      this.enable(index, queue);
+    });
+  }
+
+  private restoredRing(state: SplitQueueState | PackedQueueState): CoreRing {
+    const { memory } = this.owner;
+    return state.format === 'packed' ? new PackedQueue(memory, { ...state }) : new SplitQueue(memory, { ...state });
   }
 
   private configurable(index: number, what: string): CoreQueue | undefined {
@@ -169,15 +190,16 @@ export class CoreQueues {
   }
 
   private enable(index: number, queue: CoreQueue): void {
-    const { memory } = this.owner;
+    const { memory, ringFormat } = this.owner;
     queue.ready = true;
-    const outside = areasOutsideMemory(memory, queue.areas, queue.size);
+    const outside = areasOutsideMemory(memory, queue.areas, queue.size, ringFormat);
     if (outside.length > 0) {
       const reason = `of queue ${index} the ${outside.join(', ')} area is not in RAM`;
       this.owner.driverError('queue-outside-memory', reason);
       return;
     }
-    queue.ring = SplitQueue.enabled(memory, queue.areas, queue.size);
+    const ring = ringFormat === 'packed' ? PackedQueue : SplitQueue;
+    queue.ring = ring.enabled(memory, queue.areas, queue.size);
     this.owner.queueStarted(index, queue.ring);
   }
 }

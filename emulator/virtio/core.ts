@@ -8,11 +8,11 @@ import type { OnDriverError } from '../configuration';
 import type { EventSink, RegisterFact } from '../record/events';
 import { type ActivityHost, DeviceActivity } from './activity';
 import type { ConfigField, VirtioDevice } from './device/interface';
-import { type CoreQueue, CoreQueues, type QueueOwner, type SavedQueues } from './core-queues';
+import { type CoreQueue, CoreQueues, type CoreRing, type QueueOwner, type SavedQueues } from './core-queues';
 import { type DriverErrorKind, type Reaction, reactions } from './driver-error';
 import { inspectInFlight } from './in-flight';
 import type { ConfigFieldInspection, QueueInspection } from './inspection';
-import { areasOutsideMemory, type RingFeatures, type SplitQueue } from './queue/split';
+import { areasOutsideMemory, type RingFeatures, type RingFormat } from './queue/ring';
 import type { RingWatch } from './queue/ring-watch';
 import { RandomSequence } from './random-sequence';
 import { feature, hasFeature } from './spec/feature';
@@ -211,6 +211,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   private negotiate(): void {
     const reachable = this.legacy ? this.offeredFeatures & legacyFeatures : this.offeredFeatures;
     this.negotiated = this.accepted & reachable;
+    this.queues.formatNegotiated();
     this.ringWatch.indirectNegotiated(this.name, this.ringFeatures().indirect);
     this.device.negotiated(this.negotiated);
   }
@@ -218,9 +219,15 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   ringFeatures(): RingFeatures {
     const features = this.negotiated ?? 0n;
     return {
+      packed: hasFeature(features, feature.RING_PACKED),
       eventIdx: hasFeature(features, feature.EVENT_IDX),
       indirect: hasFeature(features, feature.INDIRECT_DESC),
+      inOrder: hasFeature(features, feature.IN_ORDER),
     };
+  }
+
+  get ringFormat(): RingFormat {
+    return this.ringFeatures().packed ? 'packed' : 'split';
   }
 
   // Queues.
@@ -229,11 +236,11 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     return this.queues.get(queue)?.ready ?? false;
   }
 
-  ring(queue: number): SplitQueue | undefined {
+  ring(queue: number): CoreRing | undefined {
     return this.queues.get(queue)?.ring;
   }
 
-  queueStarted(index: number, ring: SplitQueue): void {
+  queueStarted(index: number, ring: CoreRing): void {
     this.ringWatch.queueEnabled(this.name, index, ring.state, this.ringFeatures().indirect);
   }
 
@@ -387,7 +394,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   }
 
   private inspectQueue({ maximumSize, size, areas, ready, ring }: Readonly<CoreQueue>, index: number): QueueInspection {
-    const state = ring?.state;
+    const own = ring?.inspection;
     return {
       index,
       name: this.device.queueNames[index] ?? `queue ${index}`,
@@ -397,14 +404,15 @@ export class VirtioCore implements ActivityHost, QueueOwner {
       descriptorAddress: areas.descriptor,
       driverAddress: areas.available,
       deviceAddress: areas.used,
-      inMemory: areasOutsideMemory(this.memory, areas, size).length === 0,
-      lastAvailable: state?.lastAvailable ?? 0,
-      usedIndex: state?.usedIndex ?? 0,
+      format: this.ringFormat,
+      inMemory: areasOutsideMemory(this.memory, areas, size, this.ringFormat).length === 0,
+      lastAvailable: own?.lastAvailable ?? 0,
+      usedIndex: own?.usedIndex ?? 0,
       collectedIndex: this.ringWatch.collectedIndex(this.name, index),
-      seenAvailableFlags: state?.seenAvailableFlags,
-      seenUsedEvent: state?.seenUsedEvent,
-      writtenUsedFlags: state?.writtenUsedFlags ?? 0,
-      writtenAvailableEvent: state?.writtenAvailableEvent,
+      seenAvailableFlags: own?.seenAvailableFlags,
+      seenUsedEvent: own?.seenUsedEvent,
+      writtenUsedFlags: own?.writtenUsedFlags ?? 0,
+      writtenAvailableEvent: own?.writtenAvailableEvent,
       notificationPending: this.activity.notificationPending(index),
       inFlight: this.activity.records(index).map(inspectInFlight),
     };

@@ -71,6 +71,8 @@ const defectWeight: Readonly<Record<ChainDefect['kind'], 'chain' | 'odd-chain'>>
   'indirect-outside-memory': 'chain',
   'buffer-outside-memory': 'chain',
   'zero-length': 'chain',
+  'not-available': 'odd-chain',
+  'indirect-entry-flags': 'odd-chain',
 };
 
 /** The heaviest kind of error among a chain's defects; undefined for a sound chain. */
@@ -108,5 +110,9 @@ export function chainDefectText(defect: ChainDefect): string {
       return `the buffer of descriptor ${defect.index} at 0x${defect.address.toString(16)}, ${defect.length} bytes, is not in RAM`;
     case 'zero-length':
       return `the buffer of descriptor ${defect.index} has no bytes`;
+    case 'not-available':
+      return `descriptor ${defect.index} is not available in this lap, its flags are 0x${defect.flags.toString(16)}`;
+    case 'indirect-entry-flags':
+      return `entry ${defect.index} of the indirect table has flags 0x${defect.flags.toString(16)}`;
   }
 }

@@ -12,6 +12,8 @@ export interface InFlight {
   readonly queue: number;
   readonly head: number;
   readonly position: number;
+  /** Descriptors that the chain takes in a packed ring; 1 in a split one. */
+  readonly descriptors: number;
   state: InFlightInspection['state'];
   readonly fetchedAt: number;
   /** Virtual nanoseconds; set by completion. */

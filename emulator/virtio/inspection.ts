@@ -2,6 +2,7 @@
 // Guarantees: structured-clonable copies; taking one has no side effect on guest, device or clock.
 import type { OnDriverError } from '../configuration';
 import type { ConfigField } from './device/interface';
+import type { RingFormat } from './queue/ring';
 import type { TransportName } from './spec/feature';
 
 /** A buffer between fetch and its used entry, in the words of the ring picture. */
@@ -31,22 +32,23 @@ export interface QueueInspection {
   /** The size in force while ready, else what QueueSize holds. */
   readonly size: number;
   readonly ready: boolean;
+  readonly format: RingFormat;
   /** Guest-physical addresses of descriptor area, driver area (available ring) and device area (used ring). */
   readonly descriptorAddress: bigint;
   readonly driverAddress: bigint;
   readonly deviceAddress: bigint;
   /** Whether all three areas lie in RAM, so that the rings can be shown. */
   readonly inMemory: boolean;
-  /** Free-running index of the next available entry that the device fetches. */
+  /** Free-running index of the next available entry that the device fetches; a packed ring's indices are positions, see `spec/packed-ring`. */
   readonly lastAvailable: number;
   /** Free-running index of the device's next used entry, as it stands in memory. */
   readonly usedIndex: number;
   /** Used index that the driver last loaded. */
   readonly collectedIndex: number;
-  /** What the device last read of the driver's wish to be interrupted; undefined when it has not looked yet. */
+  /** What the device last read of the driver's wish to be interrupted; undefined when it has not looked yet. Packed: flags and desc. */
   readonly seenAvailableFlags: number | undefined;
   readonly seenUsedEvent: number | undefined;
-  /** What the device last wrote of its own wish to be notified. */
+  /** What the device last wrote of its own wish to be notified. Packed: flags and desc. */
   readonly writtenUsedFlags: number;
   readonly writtenAvailableEvent: number | undefined;
   readonly notificationPending: boolean;

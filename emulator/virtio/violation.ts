@@ -21,7 +21,7 @@ export type ViolationPlace =
       readonly kind: 'descriptor';
       readonly queue: number;
       readonly index: number;
-      readonly field?: 'addr' | 'len' | 'flags' | 'next';
+      readonly field?: 'addr' | 'len' | 'flags' | 'next' | 'id';
       readonly table?: number;
     }
   | {
@@ -35,6 +35,13 @@ export type ViolationPlace =
       readonly queue: number;
       readonly field: 'flags' | 'idx' | 'avail_event' | 'ring';
       readonly slot?: number;
+    }
+  | {
+      /** An event suppression structure of a packed ring, by whom it tells what it wants. */
+      readonly kind: 'event-suppression';
+      readonly queue: number;
+      readonly side: 'driver' | 'device';
+      readonly field?: 'desc' | 'flags';
     }
   | { readonly kind: 'queue'; readonly queue: number }
   | { readonly kind: 'interrupt' };

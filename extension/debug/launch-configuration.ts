@@ -10,6 +10,8 @@ export interface DeviceEntry {
   readonly transport: Transport;
   readonly slot?: number;
   readonly queueSize?: number;
+  /** `packed`: VIRTIO_F_RING_PACKED is offered. */
+  readonly ring: 'split' | 'packed';
   /** `+EVENT_IDX`, `-INDIRECT_DESC` */
   readonly features: readonly string[];
   /** Virtual nanoseconds. */

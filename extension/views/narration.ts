@@ -1,6 +1,7 @@
 // Says what just happened in one sentence of facts, from the newest events; and what the event before it was. Also the words of the
 // event list. Sentences name the driver or the device, the values, and why where the stream tells it.
 import type { VirtioEvent } from '../../emulator/record/events';
+import { positionText } from '../../emulator/virtio/spec/packed-ring';
 import { statusText } from '../../emulator/virtio/spec/status';
 import {
   countOf,
@@ -14,6 +15,7 @@ import {
   type Narration,
   type RichText,
 } from '../../webview/model/inspector';
+import type { DescriptorField } from '../../emulator/virtio/watch/chains';
 import type { ViolationPlace } from '../../emulator/virtio/violation';
 import type { ViolationReport } from '../debug/target';
 import { changeOf } from './pictures/source';
@@ -33,6 +35,12 @@ function publishText(event: EventOf<'publish'>): RichText {
       ? `head ${only.head}`
       : `${countOf(heads.length, 'chain')} (heads ${heads.slice(0, 6).join(', ')}${heads.length > 6 ? ', …' : ''})`;
   const where = heads.length === 1 && only !== undefined ? ` in slot ${only.slot}` : '';
+  if (event.packedSize !== undefined) {
+    return [
+      { strong: `Driver published ${what.replace('head', 'buffer id')}` },
+      `${where} of queue ${event.queue}; next is ${positionText(event.after, event.packedSize)}.`,
+    ];
+  }
   return [
     { strong: `Driver published ${what}` },
     `${where} of queue ${event.queue}; avail.idx ${moved(event.before, event.after)}.`,
@@ -51,6 +59,10 @@ function storeText(event: EventOf<'ring-load' | 'ring-store'>): RichText {
       `, queue ${queue}: ${fieldValue(place.field, event.before)} → ${fieldValue(place.field, event.after)}.`,
     ];
   }
+  if (place.part === 'driver-event' || place.part === 'device-event') {
+    const structure = `${place.field} of the ${place.part === 'driver-event' ? 'driver' : 'device'} event suppression structure`;
+    return [{ strong: `Driver ${verb} ${structure}` }, ` of queue ${queue}: ${formatHex(event.after)}.`];
+  }
   const name =
     'slot' in place
       ? `${place.part === 'available' ? 'avail.ring' : 'used.ring'}[${place.slot}]`
@@ -58,7 +70,7 @@ function storeText(event: EventOf<'ring-load' | 'ring-store'>): RichText {
   return [{ strong: `Driver ${verb} ${name}` }, ` of queue ${queue}: ${groupDigits(event.after)}.`];
 }
 
-function fieldValue(field: 'addr' | 'len' | 'flags' | 'next', value: bigint): string {
+function fieldValue(field: DescriptorField, value: bigint): string {
   return field === 'addr' ? formatAddress(value) : field === 'flags' ? formatHex(value) : groupDigits(value);
 }
 
@@ -106,7 +118,7 @@ export function sentenceOf(event: VirtioEvent): RichText {
     case 'fetch': {
       const { chain } = event;
       return [
-        { strong: `Device fetched head ${chain.head}` },
+        { strong: `Device fetched ${chain.packed === undefined ? 'head' : 'buffer id'} ${chain.head}` },
         ` of queue ${event.queue} from slot ${chain.slot}: ${countOf(chain.elements.length, 'buffer')}${chain.tables.length === 0 ? '' : ' through an indirect table'}.`,
       ];
     }
@@ -116,11 +128,23 @@ export function sentenceOf(event: VirtioEvent): RichText {
         ` (head ${event.head})${event.status === undefined ? '' : `, ${event.status}`}.`,
       ];
     case 'used':
+      if (event.packedSize !== undefined) {
+        return [
+          { strong: `Device used buffer id ${event.head}` },
+          ` with len ${groupDigits(event.length)}: it wrote slot ${event.slot}, next is ${positionText(event.usedIndex, event.packedSize)}.`,
+        ];
+      }
       return [
         { strong: `Device used head ${event.head}` },
         ` with len ${groupDigits(event.length)} in slot ${event.slot}; used.idx ${moved((event.usedIndex - 1) & 0xffff, event.usedIndex)}.`,
       ];
     case 'collect': {
+      if (event.packedSize !== undefined) {
+        return [
+          { strong: `Driver saw slot ${event.before % event.packedSize} used` },
+          ` on queue ${event.queue}: next it looks at ${positionText(event.after, event.packedSize)}.`,
+        ];
+      }
       const count = (event.after - event.before) & 0xffff;
       return [
         { strong: `Driver collected ${countOf(count, 'used buffer')}` },
@@ -128,7 +152,10 @@ export function sentenceOf(event: VirtioEvent): RichText {
       ];
     }
     case 'suppression':
-      return [{ strong: `Device wrote used.${event.field}` }, ` of queue ${event.queue}: ${groupDigits(event.value)}.`];
+      return [
+        { strong: `Device wrote ${event.packedSize === undefined ? 'used' : 'device_event'}.${event.field}` },
+        ` of queue ${event.queue}: ${groupDigits(event.value)}.`,
+      ];
     case 'dma-read':
       return [`Device read ${countOf(event.length, 'byte')} at ${formatAddress(event.address)} (head ${event.head}).`];
     case 'dma-write':
@@ -317,6 +344,8 @@ export function cellName(place: ViolationPlace | undefined): string | undefined 
       return 'Status';
     case 'register':
       return place.register;
+    case 'event-suppression':
+      return `${place.side}_event${place.field === undefined ? '' : `.${place.field}`}`;
     case 'feature':
     case 'config':
     case 'queue':

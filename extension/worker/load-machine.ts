@@ -9,7 +9,7 @@ import type {
   MachineConfiguration,
 } from '../../emulator/configuration';
 import { deviceId } from '../../emulator/virtio/spec/device-id';
-import { featureName, featuresOf, featureSet, parseFeatureName } from '../../emulator/virtio/spec/feature';
+import { feature, featureName, featuresOf, featureSet, parseFeatureName } from '../../emulator/virtio/spec/feature';
 import { openBlockFile } from '../backends/block-file';
 import type { DeviceEntry, LaunchConfiguration } from '../debug/launch-configuration';
 import { loadSymbols, SymbolError, type Symbols } from '../symbols';
@@ -124,7 +124,7 @@ function makeDevice(entry: DeviceEntry, closers: (() => void)[]): DeviceConfigur
     transport: entry.transport,
     ...(entry.slot !== undefined && { slot: entry.slot }),
     ...(entry.queueSize !== undefined && { queueSize: entry.queueSize }),
-    featuresOn: switches.on,
+    featuresOn: entry.ring === 'packed' ? switches.on | featureSet(feature.RING_PACKED) : switches.on,
     featuresOff: switches.off,
     fetchNanoseconds: entry.fetchNanoseconds,
     completeNanoseconds: entry.completeNanoseconds,

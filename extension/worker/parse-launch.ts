@@ -46,6 +46,8 @@ const laterAttributes = ['history'];
 const laterDeviceAttributes = ['mood', 'backend'];
 const laterDeviceTypes = ['net'];
 const transports: readonly Transport[] = ['mmio', 'mmio-legacy'];
+/** Transports that show the first 32 feature bits only. */
+const legacyTransports: readonly Transport[] = ['mmio-legacy'];
 const laterTransports = ['pci', 'pci-transitional', 'pci-legacy'];
 
 /** QEMU's names for a block device first, then numbers: vda, vdb; console0; entropy0. */
@@ -268,15 +270,17 @@ function parseDevice(
       `${at}.transport: "${wanted}" is not available in this version of Ringside; use ${transports.join(' or ')}`,
     );
   else transport = reader.choice(entry, 'transport', transports, `${at}.transport`);
-  if (entry['ring'] === 'packed')
-    reader.problem(`${at}.ring: "packed" is not available in this version of Ringside; use split`);
-  else reader.choice(entry, 'ring', ['split'], `${at}.ring`);
+  const ring = reader.choice(entry, 'ring', ['split', 'packed'], `${at}.ring`) ?? 'split';
+  if (ring === 'packed' && legacyTransports.includes(transport ?? 'mmio'))
+    reader.problem(
+      `${at}.ring: "packed" cannot be offered on transport ${transport}; use transport mmio or ring split`,
+    );
 
   const position = counts.get(type) ?? 0;
   counts.set(type, position + 1);
   const slot = reader.whole(entry, 'slot', 0, 7, `${at}.slot`);
   const queueSize = reader.whole(entry, 'queueSize', 1, 32_768, `${at}.queueSize`);
-  if (queueSize !== undefined && (queueSize & (queueSize - 1)) !== 0)
+  if (queueSize !== undefined && ring === 'split' && (queueSize & (queueSize - 1)) !== 0)
     reader.problem(`${at}.queueSize: found ${queueSize}, expected a power of two (a split ring's size)`);
   const features = reader.texts(entry, 'features', `${at}.features`);
   for (const feature of features) {
@@ -301,6 +305,7 @@ function parseDevice(
     transport: transport ?? 'mmio',
     ...(slot !== undefined && { slot }),
     ...(queueSize !== undefined && { queueSize }),
+    ring,
     features,
     fetchNanoseconds: defaultFetchNanoseconds,
     completeNanoseconds: latency ?? defaultCompleteNanoseconds,

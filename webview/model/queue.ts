@@ -9,7 +9,7 @@ export type OwnerState = 'F' | 'B' | 'A' | 'I' | 'U';
 
 /** Whether the hart is about to store a value into a cell, and which: memory still holds the old one. */
 export interface AttemptedValue {
-  readonly column: 'addr' | 'len' | 'flags' | 'next';
+  readonly column: 'addr' | 'len' | 'flags' | 'next' | 'id';
   /** Null when the cell is the mistake, but nothing is about to be stored. */
   readonly value: string | null;
 }

@@ -23,6 +23,9 @@ interface DeviceType {
 
 const commonDefaults = featureSet(feature.VERSION_1, feature.INDIRECT_DESC, feature.EVENT_IDX);
 
+/** Ring and transport features of every type that only the configuration switches on. */
+const commonOptional = featureSet(feature.RING_PACKED);
+
 /** The device types that can be configured. */
 export const deviceTypes: Readonly<Record<DeviceConfiguration['type'], DeviceType>> = {
   block: {
@@ -94,7 +97,7 @@ export function offeredFeatures(configuration: DeviceConfiguration): bigint {
   const { name, type, featuresOn, featuresOff } = configuration;
   const { deviceId: id, defaultFeatures, optionalFeatures } = deviceTypes[type];
   const readOnly = configuration.type === 'block' && configuration.readOnly ? featureSet(blockFeature.RO) : 0n;
-  for (const bit of bitsOf(featuresOn & ~(defaultFeatures | optionalFeatures))) {
+  for (const bit of bitsOf(featuresOn & ~(defaultFeatures | optionalFeatures | commonOptional))) {
     throw new Error(`device ${name}: ${featureName(id, bit)} is not supported by the ${type} device`);
   }
   const multiqueue = configuration.type === 'net' && configuration.pairs > 1 ? featureSet(netFeature.MQ) : 0n;

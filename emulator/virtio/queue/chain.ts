@@ -1,8 +1,10 @@
-// Walks one descriptor chain of a split virtqueue, indirect tables included. [virtio 1.4, 2.7.5]
+// Walks one descriptor chain of either ring format, indirect tables included: one iterator, and for each format a table of how a
+// descriptor is read and where the walk goes from it. [virtio 1.4, 2.7.5, 2.8.5, 2.8.7]
 // Guarantees: never throws, never reads outside RAM, looks at no more than `maximumElements` descriptors, and says which rule each
 // oddity breaks. It goes on after a defect wherever the rest of the chain is still well defined, so one walk finds them all.
 import type { GuestMemory } from '../../bus/memory';
 import type { Chain, ChainDefect, ChainElement } from '../../record/events';
+import { availableBits, lapBits, packedOffset, wrapOf } from '../spec/packed-ring';
 import { descriptorBytes, descriptorFlag, descriptorOffset } from '../spec/split-ring';
 
 /** What walking needs of memory. */
@@ -15,7 +17,7 @@ const maximumChainBytes = 2 ** 32;
 
 export interface ChainSource {
   readonly memory: ReadableMemory;
-  /** Address of the queue's descriptor table; the whole table must lie in RAM. */
+  /** Address of the queue's descriptor table or ring; all of it must lie in RAM. */
   readonly descriptorAddress: number;
   readonly queueSize: number;
   /** Whether INDIRECT_DESC was negotiated. */
@@ -36,28 +38,125 @@ interface Table {
   readonly indirect: boolean;
 }
 
-/** The chain that begins at `entry.head`, as it stands in memory now. */
+/** Where the walk goes from an element; undefined at the end of the chain. */
+type Successor = { readonly index: number } | { readonly defect: ChainDefect } | undefined;
+
+/** What the two formats do differently. */
+interface Format {
+  read(memory: ReadableMemory, table: Table, index: number): ChainElement;
+  /** Defects that an element has by itself; `nth` counts the descriptors of the queue's own table from 0. */
+  inspect(element: ChainElement, nth: number): readonly ChainDefect[];
+  /** Whether an INDIRECT flag in an indirect table is a defect of nesting. */
+  readonly nests: boolean;
+  /** Elements above which a chain is too long. */
+  readonly elementLimit: number;
+  successor(table: Table, element: ChainElement): Successor;
+}
+
+/** The split chain that begins at `entry.head`, as it stands in memory now. */
 export function walkChain(source: ChainSource, entry: ChainEntry): Chain {
-  return new Walk(source, entry).run();
+  const { queueSize } = source;
+  const walk = new Walk(source, splitFormat(queueSize));
+  if (entry.head >= queueSize) walk.defects.push({ kind: 'head-out-of-range', head: entry.head, queueSize });
+  else walk.run(entry.head);
+  return { ...entry, elements: walk.elements, tables: walk.tables, defects: walk.defects };
+}
+
+/** The packed chain that begins at a position, as it stands in memory now. Its head is its buffer id. [2.8.5, 2.8.6] */
+export function walkPackedChain(source: ChainSource, position: number): Chain {
+  const { queueSize } = source;
+  const slot = position % queueSize;
+  const walk = new Walk(source, packedFormat(position, queueSize));
+  walk.run(slot);
+  return {
+    head: walk.id,
+    slot,
+    position,
+    elements: walk.elements,
+    tables: walk.tables,
+    defects: walk.defects,
+    packed: { wrap: wrapOf(position, queueSize), descriptors: Math.min(walk.own, queueSize) },
+  };
+}
+
+function readElement(memory: ReadableMemory, table: Table, index: number, flags: number): Omit<ChainElement, 'next'> {
+  const at = table.address + index * descriptorBytes;
+  return {
+    index,
+    at,
+    address: memory.read64(at + descriptorOffset.addr),
+    length: memory.read32(at + descriptorOffset.len),
+    flags,
+    deviceWritable: (flags & descriptorFlag.WRITE) !== 0,
+    indirect: table.indirect,
+  };
+}
+
+/** The queue's size limits indirect tables too. [2.7.5.3.1] */
+function splitFormat(queueSize: number): Format {
+  return {
+    nests: true,
+    elementLimit: queueSize,
+    read: (memory, table, index) => {
+      const at = table.address + index * descriptorBytes;
+      const flags = memory.read16(at + descriptorOffset.flags);
+      return { ...readElement(memory, table, index, flags), next: memory.read16(at + descriptorOffset.next) };
+    },
+    inspect: () => [],
+    successor: (table, { flags, index, next }) => {
+      if ((flags & descriptorFlag.NEXT) === 0) return undefined;
+      return next >= table.entries
+        ? { defect: { kind: 'next-out-of-range', index, next, limit: table.entries } }
+        : { index: next };
+    },
+  };
+}
+
+/**
+ * In the ring NEXT leads to the following slot; an indirect table is used from its first to its last entry. Only the device's own
+ * limit ends a table. [2.8.5, 2.8.7, 2.8.19]
+ */
+function packedFormat(position: number, queueSize: number): Format {
+  return {
+    nests: false,
+    elementLimit: Math.max(queueSize, maximumElements),
+    read: (memory, table, index) => {
+      const at = table.address + index * descriptorBytes;
+      const flags = memory.read16(at + packedOffset.flags);
+      const next = table.indirect ? index + 1 : (index + 1) % queueSize;
+      return { ...readElement(memory, table, index, flags), next, id: memory.read16(at + packedOffset.id) };
+    },
+    inspect: ({ indirect, index, flags }, nth) => {
+      if (indirect) {
+        return (flags & ~descriptorFlag.WRITE) === 0 ? [] : [{ kind: 'indirect-entry-flags', index, flags }];
+      }
+      const isAvailable = (flags & lapBits) === availableBits(position + nth, queueSize);
+      return isAvailable ? [] : [{ kind: 'not-available', index, flags }];
+    },
+    successor: (table, { flags, next, indirect }) => {
+      const goesOn = indirect ? next < table.entries : (flags & descriptorFlag.NEXT) !== 0;
+      return goesOn ? { index: next } : undefined;
+    },
+  };
 }
 
 class Walk {
-  private readonly elements: ChainElement[] = [];
-  private readonly tables: { index: number; address: number; entries: number }[] = [];
-  private readonly defects: ChainDefect[] = [];
+  readonly elements: ChainElement[] = [];
+  readonly tables: { index: number; address: number; entries: number }[] = [];
+  readonly defects: ChainDefect[] = [];
+  /** Descriptors of the queue's own table that were read. */
+  own = 0;
+  /** Buffer id of the last of them; packed only. */
+  id = 0;
   private bytes = 0;
 
   constructor(
     private readonly source: ChainSource,
-    private readonly entry: ChainEntry,
+    private readonly format: Format,
   ) {}
 
-  run(): Chain {
-    const { queueSize, descriptorAddress } = this.source;
-    const { head } = this.entry;
-    if (head >= queueSize) this.defects.push({ kind: 'head-out-of-range', head, queueSize });
-    else this.walkTable({ address: descriptorAddress, entries: queueSize, indirect: false }, head);
-    return { ...this.entry, elements: this.elements, tables: this.tables, defects: this.defects };
+  run(first: number): void {
+    this.walkTable({ address: this.source.descriptorAddress, entries: this.source.queueSize, indirect: false }, first);
   }
 
   private walkTable(table: Table, first: number): void {
@@ -68,44 +167,37 @@ class Walk {
         return;
       }
       visited.add(index);
-      const element = this.readDescriptor(table, index);
+      const element = this.format.read(this.source.memory, table, index);
+      this.defects.push(...this.format.inspect(element, this.own));
+      if (!table.indirect) {
+        this.own++;
+        this.id = element.id ?? 0;
+      }
       if ((element.flags & descriptorFlag.INDIRECT) !== 0) {
         if (!table.indirect) {
           this.enterIndirect(element);
           return;
         }
-        this.defects.push({ kind: 'indirect-nested', index });
+        if (this.format.nests) this.defects.push({ kind: 'indirect-nested', index });
       }
-      if (!this.add(element)) return;
-      if ((element.flags & descriptorFlag.NEXT) === 0) return;
-      if (element.next >= table.entries) {
-        this.defects.push({ kind: 'next-out-of-range', index, next: element.next, limit: table.entries });
+      const successor = this.format.successor(table, element);
+      if (!this.add(element, successor !== undefined) || successor === undefined) return;
+      if ('defect' in successor) {
+        this.defects.push(successor.defect);
         return;
       }
-      index = element.next;
+      index = successor.index;
     }
   }
 
-  private readDescriptor(table: Table, index: number): ChainElement {
-    const at = table.address + index * descriptorBytes;
-    const { memory } = this.source;
-    const flags = memory.read16(at + descriptorOffset.flags);
-    return {
-      index,
-      at,
-      address: memory.read64(at + descriptorOffset.addr),
-      length: memory.read32(at + descriptorOffset.len),
-      flags,
-      next: memory.read16(at + descriptorOffset.next),
-      deviceWritable: (flags & descriptorFlag.WRITE) !== 0,
-      indirect: table.indirect,
-    };
-  }
-
-  /** The WRITE flag of the descriptor that refers to the table means nothing, and NEXT beside INDIRECT is not followed. [2.7.5.3] */
+  /**
+   * The WRITE flag of the descriptor that refers to the table means nothing, NEXT beside INDIRECT is not followed, and in a packed ring
+   * such a descriptor stands alone. [2.7.5.3, 2.8.19]
+   */
   private enterIndirect({ index, address, length, flags }: ChainElement): void {
     if (!this.source.indirect) this.defects.push({ kind: 'indirect-not-negotiated', index });
-    if ((flags & descriptorFlag.NEXT) !== 0) this.defects.push({ kind: 'indirect-and-next', index });
+    const inList = !this.format.nests && this.elements.length > 0;
+    if (inList || (flags & descriptorFlag.NEXT) !== 0) this.defects.push({ kind: 'indirect-and-next', index });
     if (length === 0 || length % descriptorBytes !== 0) {
       this.defects.push({ kind: 'indirect-length', index, length });
       return;
@@ -120,9 +212,10 @@ class Walk {
   }
 
   /** Judges one buffer element on its own and against those before it; false when the chain is longer than anybody would take. */
-  private add(element: ChainElement): boolean {
+  private add(element: ChainElement, goesOn: boolean): boolean {
     const { index, address, length, deviceWritable } = element;
     const { queueSize, memory } = this.source;
+    const limit = this.format.elementLimit;
     const before = this.elements.at(-1);
     this.elements.push(element);
     if (before?.deviceWritable === true && !deviceWritable)
@@ -136,10 +229,10 @@ class Walk {
     }
     this.bytes += length;
     const count = this.elements.length;
-    if (count === queueSize + 1) this.defects.push({ kind: 'too-long', count, limit: queueSize });
+    if (count === limit + 1) this.defects.push({ kind: 'too-long', count, limit });
     if (count < Math.max(queueSize, maximumElements)) return true;
-    if (count <= queueSize && (element.flags & descriptorFlag.NEXT) !== 0 && element.indirect) {
-      this.defects.push({ kind: 'too-long', count: count + 1, limit: queueSize });
+    if (count <= limit && goesOn && element.indirect) {
+      this.defects.push({ kind: 'too-long', count: count + 1, limit });
     }
     // A direct chain of exactly the queue's size may still end in a loop, which only the next descriptor shows.
     return count <= queueSize && !element.indirect;

@@ -3,36 +3,26 @@
 // Guarantees: nothing is read or written unless all three areas lie in RAM; guest values never make it throw.
 import type { GuestMemory } from '../../bus/memory';
 import type { Chain } from '../../record/events';
-import {
-  areaBytes,
-  availableFlag,
-  availableOffset,
-  needsEvent,
-  type SplitArea,
-  usedFlag,
-  usedOffset,
-} from '../spec/split-ring';
-import { inMemory, walkChain } from './chain';
-
-/** Addresses as the driver gave them. */
-export interface QueueAreas {
-  readonly descriptor: bigint;
-  readonly available: bigint;
-  readonly used: bigint;
-}
-
-/** Which optional parts of the format are in force. */
-export interface RingFeatures {
-  readonly eventIdx: boolean;
-  readonly indirect: boolean;
-}
+import { availableFlag, availableOffset, needsEvent, usedFlag, usedOffset } from '../spec/split-ring';
+import { walkChain } from './chain';
+import type {
+  DeviceRing,
+  InterruptDecision,
+  Pending,
+  QueueAreas,
+  Returned,
+  RingFeatures,
+  RingInspection,
+  Suppression,
+} from './ring';
 
 /** Everything that changes while a queue runs; plain data. */
 export interface SplitQueueState {
-  size: number;
-  descriptor: number;
-  available: number;
-  used: number;
+  readonly format: 'split';
+  readonly size: number;
+  readonly descriptor: number;
+  readonly available: number;
+  readonly used: number;
   lastAvailable: number;
   usedIndex: number;
   /** Used index at the last decision about an interrupt; undefined before the first. */
@@ -43,21 +33,9 @@ export interface SplitQueueState {
   writtenAvailableEvent: number | undefined;
 }
 
-export type Pending =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'entries'; readonly count: number }
-  /** The driver's index is further ahead than the queue is long. */
-  | { readonly kind: 'impossible'; readonly availableIndex: number; readonly lastAvailable: number };
+export class SplitQueue implements DeviceRing {
+  readonly format = 'split';
 
-export type InterruptDecision = { readonly wanted: boolean; readonly because: 'flags' | 'used_event' };
-
-/** Which areas of a queue do not lie in RAM. */
-export function areasOutsideMemory(memory: GuestMemory, areas: QueueAreas, size: number): SplitArea[] {
-  const all: readonly SplitArea[] = ['descriptor', 'available', 'used'];
-  return all.filter((area) => !inMemory(memory, areas[area], areaBytes[area](size)));
-}
-
-export class SplitQueue {
   constructor(
     private readonly memory: GuestMemory,
     readonly state: SplitQueueState,
@@ -66,6 +44,7 @@ export class SplitQueue {
   /** A queue just enabled. The areas must lie in RAM (`areasOutsideMemory` is empty). */
   static enabled(memory: GuestMemory, areas: QueueAreas, size: number): SplitQueue {
     return new SplitQueue(memory, {
+      format: 'split',
       size,
       descriptor: Number(areas.descriptor),
       available: Number(areas.available),
@@ -80,6 +59,16 @@ export class SplitQueue {
     });
   }
 
+  get size(): number {
+    return this.state.size;
+  }
+
+  get inspection(): RingInspection {
+    const { lastAvailable, usedIndex, seenAvailableFlags, seenUsedEvent, writtenUsedFlags, writtenAvailableEvent } =
+      this.state;
+    return { lastAvailable, usedIndex, seenAvailableFlags, seenUsedEvent, writtenUsedFlags, writtenAvailableEvent };
+  }
+
   pending(): Pending {
     const { available, lastAvailable, size } = this.state;
     const availableIndex = this.memory.read16(available + availableOffset.idx);
@@ -88,7 +77,6 @@ export class SplitQueue {
     return count > size ? { kind: 'impossible', availableIndex, lastAvailable } : { kind: 'entries', count };
   }
 
-  /** Takes the next available entry; call it only while `pending` says `entries`. */
   take(features: RingFeatures): Chain {
     const { available, descriptor, lastAvailable, size } = this.state;
     const slot = lastAvailable % size;
@@ -100,13 +88,12 @@ export class SplitQueue {
     );
   }
 
-  /** Forgets entries that cannot be right: the next one taken is the next one published. */
   skipToAvailable(): void {
     this.state.lastAvailable = this.memory.read16(this.state.available + availableOffset.idx);
   }
 
   /** Writes one used element, then the index that exposes it. [2.7.8.2] */
-  putUsed(head: number, length: number): { slot: number; usedIndex: number } {
+  putUsed({ head }: Returned, length: number): { slot: number; usedIndex: number } {
     const { used, usedIndex, size } = this.state;
     const slot = usedIndex % size;
     this.memory.write32(used + usedOffset.id(slot), head);
@@ -136,10 +123,7 @@ export class SplitQueue {
    * Tells the driver whether to notify. With EVENT_IDX there is no flag: silence is kept by leaving avail_event behind, so asking for
    * silence writes nothing. [2.7.10.2]
    */
-  tellNotifications(
-    wanted: boolean,
-    features: RingFeatures,
-  ): { field: 'flags' | 'avail_event'; value: number } | undefined {
+  tellNotifications(wanted: boolean, features: RingFeatures): Suppression | undefined {
     const { state, memory } = this;
     if (features.eventIdx) {
       if (!wanted) return undefined;

@@ -1,13 +1,14 @@
 // How findings about descriptor chains point at a descriptor: the store that wrote the field, its values, its cell. [virtio 1.4, 2.7.5]
 import type { Chain, ChainElement } from '../../record/events';
-import { descriptorFlag, descriptorFlagNames } from '../spec/split-ring';
+import { packedFlagNames } from '../spec/packed-ring';
+import { descriptorFlag } from '../spec/split-ring';
 import type { Evidence, ViolationPlace } from '../violation';
 import type { QueueState } from '../watch/state';
-import { descriptorAddress, fieldAddress } from '../watch/split-ring';
+import { descriptorAddress, type DescriptorField, fieldAddress } from '../watch/chains';
 import { hex, seen } from './evidence';
 import type { BlamedAccess, FactOf, Finding, RuleContext, View } from './rule';
 
-export type DescriptorField = 'addr' | 'len' | 'flags' | 'next';
+export type { DescriptorField };
 export type Publish = FactOf<'publish'>;
 
 /** The queue that a publish belongs to. */
@@ -21,11 +22,11 @@ export function storeOf(
   at: number,
   field: DescriptorField,
 ): BlamedAccess | undefined {
-  return queue?.descriptorStores.get(fieldAddress(at, field));
+  return queue?.descriptorStores.get(fieldAddress(queue.format, at, field));
 }
 
 export function flagText(flags: number): string {
-  const names = descriptorFlagNames.filter(({ mask }) => (flags & mask) !== 0).map(({ name }) => name);
+  const names = packedFlagNames.filter(({ mask }) => (flags & mask) !== 0).map(({ name }) => name);
   return names.length === 0 ? hex(flags) : `${hex(flags)} (${names.join(' | ')})`;
 }
 
@@ -37,7 +38,8 @@ export function elementEvidence(element: ChainElement): Evidence[] {
     seen('addr', hex(element.address)),
     seen('len', element.length),
     seen('flags', flagText(element.flags)),
-    ...((element.flags & descriptorFlag.NEXT) === 0 ? [] : [seen('next', element.next)]),
+    ...(element.id === undefined ? [] : [seen('id', element.id)]),
+    ...(element.id !== undefined || (element.flags & descriptorFlag.NEXT) === 0 ? [] : [seen('next', element.next)]),
   ];
 }
 

@@ -1,10 +1,12 @@
 // Rules of notifying the device: for the right queue, when it is needed and not when the device asked for silence.
-// [virtio 1.4, 2.7.10.1, 4.2.3.3]
+// [virtio 1.4, 2.7.10.1, 2.8.14, 4.2.3.3]
 import { feature } from '../spec/feature';
 import { status } from '../spec/status';
-import { notificationWindowNanoseconds, usesEventIdx, wantsNotification } from '../watch/notification';
+import { deviceWish, notificationWindowNanoseconds, usesEventIdx, wantsNotification } from '../watch/notification';
+import { eventFlag, eventFlagNames } from '../spec/packed-ring';
+import type { Evidence, ViolationPlace } from '../violation';
 import type { QueueState } from '../watch/state';
-import { inFlight, unfetchedPositions } from '../watch/split-ring';
+import { inFlight, unfetchedPositions } from '../watch/chains';
 import { hex, registerPlace, seen } from './evidence';
 import { type FactOf, type Finding, rule, type Rule, type RuleContext, type RuleTexts, type View } from './rule';
 
@@ -30,28 +32,66 @@ function missing(fact: Occasion, at: RuleContext): readonly Finding[] {
   return queues.flatMap((queue) => {
     const publish = queue.notification.owed;
     if (publish === undefined || !isMissing(fact, at, queue)) return [];
-    const eventIdx = usesEventIdx(at.device);
-    const said = eventIdx ? queue.availEvent : queue.usedFlags;
+    const word = wordOf(queue, usesEventIdx(at.device), deviceWish(queue, usesEventIdx(at.device)));
     return [
       {
-        message: `Queue ${queue.index} was published up to index ${queue.availableIndex} and not notified; ${eventIdx ? 'avail_event' : 'used flags'} ${eventIdx ? 'is' : 'are'} ${said}.`,
+        message: `Queue ${queue.index} was published up to ${word.index} ${queue.availableIndex} and not notified; ${word.said}.`,
         evidence: [
-          seen('available idx', queue.availableIndex),
+          seen(word.published, queue.availableIndex),
           seen('fetched up to', queue.fetchedIndex),
-          seen(eventIdx ? 'avail_event' : 'used flags', said),
+          ...word.evidence,
           seen('published at step', publish.step),
         ],
-        place: { kind: 'available', queue: queue.index, field: 'idx' },
+        place: publishPlace(queue),
         queue: queue.index,
         blamed: publish,
         related: publish,
-      } as const,
+      },
     ];
   });
 }
 
+/** A word of the device on notifications, as `deviceWish` gives it, in the ring's own terms. */
+interface Word {
+  readonly index: string;
+  readonly published: string;
+  readonly said: string;
+  readonly evidence: readonly Evidence[];
+  readonly place: ViolationPlace;
+}
+
+function wordOf(queue: View<QueueState>, eventIdx: boolean, value: number): Word {
+  if (queue.format === 'packed') {
+    const flags = (value >>> 16) & 3;
+    const desc = value & 0xffff;
+    const flagText = eventFlagNames[flags] ?? hex(flags);
+    const atDesc = flags === eventFlag.DESC ? ` at slot ${desc & 0x7fff}, wrap counter ${desc >> 15}` : '';
+    return {
+      index: 'position',
+      published: 'next position',
+      said: `the device event suppression flags are ${flagText}${atDesc}`,
+      evidence: [seen('flags', flagText), seen('desc', hex(desc))],
+      place: { kind: 'event-suppression', queue: queue.index, side: 'device', field: 'flags' },
+    };
+  }
+  const name = eventIdx ? 'avail_event' : 'used flags';
+  return {
+    index: 'index',
+    published: 'available idx',
+    said: `${name} ${eventIdx ? 'is' : 'are'} ${value}`,
+    evidence: [seen(name, value)],
+    place: { kind: 'used', queue: queue.index, field: eventIdx ? 'avail_event' : 'flags' },
+  };
+}
+
+/** The cell that published: the available index, or the newest descriptor of a packed ring. */
+function publishPlace({ index, format, availableIndex, size }: View<QueueState>): ViolationPlace {
+  if (format === 'split') return { kind: 'available', queue: index, field: 'idx' };
+  return { kind: 'descriptor', queue: index, index: Math.max(0, availableIndex - 1) % size, field: 'flags' };
+}
+
 const missingTexts: Pick<RuleTexts, 'fix' | 'level' | 'blames' | 'section' | 'follows'> = {
-  fix: 'After the store to the available index, write the queue index to QueueNotify when the device asks for it.',
+  fix: 'After the store that publishes (available index, or flags of a packed descriptor), notify the queue when the device asks for it.',
   level: 'must',
   blames: 'missing action',
   section: '2.7.10.1',
@@ -65,17 +105,17 @@ function unwanted(fact: FactOf<'notify'>, at: RuleContext): false | Finding {
   if (queue === undefined || publish === undefined || !queue.ready) return false;
   const eventIdx = usesEventIdx(at.device);
   const { loaded, silencedAtPublish } = queue.notification;
-  const now = eventIdx ? queue.availEvent : queue.usedFlags;
+  const now = deviceWish(queue, eventIdx);
   const silent =
     loaded === undefined
       ? silencedAtPublish && !wantsNotification(queue, eventIdx, now)
       : !wantsNotification(queue, eventIdx, loaded.value);
   if (!silent) return false;
-  const value = loaded?.value ?? now;
+  const word = wordOf(queue, eventIdx, loaded?.value ?? now);
   return {
-    message: `Queue ${fact.queue} was notified although ${eventIdx ? `avail_event ${value} was not passed` : `used flags were ${value}`}${loaded === undefined ? ', which the driver did not read' : ''}.`,
-    evidence: [seen(eventIdx ? 'avail_event' : 'used flags', value), seen('available idx', queue.availableIndex)],
-    place: { kind: 'used', queue: fact.queue, field: eventIdx ? 'avail_event' : 'flags' },
+    message: `Queue ${fact.queue} was notified at ${word.index} ${queue.availableIndex} although ${word.said}${loaded === undefined ? ', which the driver did not read' : ''}.`,
+    evidence: [...word.evidence, seen(word.published, queue.availableIndex)],
+    place: word.place,
     related: loaded?.event ?? publish,
   };
 }
@@ -87,7 +127,7 @@ export const notificationRules: readonly Rule[] = [
     title: 'Driver published buffers but did not notify the device',
     why: 'The device had not asked for silence, so it waits for the notification while the driver waits for the device.',
     covers: ['split.avail-notif-suppression.driver.4'],
-    needs: { ring: 'split', withoutFeature: feature.EVENT_IDX },
+    needs: { withoutFeature: feature.EVENT_IDX },
     on: ['idle', 'ring-load'],
     broken: missing,
   }),
@@ -95,9 +135,9 @@ export const notificationRules: readonly Rule[] = [
     ...missingTexts,
     id: 'notify.missing-at-event',
     title: 'Driver passed avail_event but did not notify the device',
-    why: 'With VIRTIO_F_EVENT_IDX the device says at which index it wants to be notified. The driver published that entry and stayed silent, so both wait.',
+    why: 'With VIRTIO_F_EVENT_IDX the device says at which entry it wants to be notified. The driver published that entry and stayed silent, so both wait.',
     covers: ['split.avail-notif-suppression.driver.6'],
-    needs: { ring: 'split', feature: feature.EVENT_IDX },
+    needs: { feature: feature.EVENT_IDX },
     on: ['idle', 'ring-load'],
     broken: missing,
   }),
@@ -110,7 +150,7 @@ export const notificationRules: readonly Rule[] = [
     blames: 'access',
     covers: ['split.avail-notif-suppression.driver.3'],
     section: '2.7.10.1',
-    needs: { ring: 'split', withoutFeature: feature.EVENT_IDX },
+    needs: { withoutFeature: feature.EVENT_IDX },
     on: ['notify'],
     broken: unwanted,
   }),
@@ -123,7 +163,7 @@ export const notificationRules: readonly Rule[] = [
     blames: 'access',
     covers: ['split.avail-notif-suppression.driver.7'],
     section: '2.7.10.1',
-    needs: { ring: 'split', feature: feature.EVENT_IDX },
+    needs: { feature: feature.EVENT_IDX },
     on: ['notify'],
     broken: unwanted,
   }),

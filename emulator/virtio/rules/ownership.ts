@@ -2,7 +2,7 @@
 import { hex, seen } from './evidence';
 import { type FactOf, rule, type Rule, type RuleContext, type View } from './rule';
 import type { ChainState, QueueState } from '../watch/state';
-import { descriptorAddress, holderOf, ownDescriptors, unfetchedPositions } from '../watch/split-ring';
+import { descriptorAddress, holderOf, ownDescriptors, unfetchedPositions } from '../watch/chains';
 
 type RingStore = FactOf<'ring-store'>;
 

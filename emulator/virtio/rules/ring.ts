@@ -27,6 +27,8 @@ const fieldOf: Readonly<Record<DefectKind, DescriptorField>> = {
   'indirect-outside-memory': 'addr',
   'buffer-outside-memory': 'addr',
   'zero-length': 'len',
+  'not-available': 'flags',
+  'indirect-entry-flags': 'flags',
 };
 
 /** A rule about what the walk of each published chain found. */

@@ -59,7 +59,7 @@ export interface Needs {
   readonly transport?: 'mmio' | 'pci';
   /** Which interface the driver uses. A transitional device has both. */
   readonly interface?: 'modern' | 'legacy';
-  readonly ring?: 'split';
+  readonly ring?: 'split' | 'packed';
   /** Feature bit that has to be negotiated (accepted now). */
   readonly feature?: number;
   readonly withoutFeature?: number;

@@ -2,7 +2,7 @@
 // in pictures come from this table. [virtio 1.4, 4.2.2]
 import type { RegisterFact } from '../../record/events';
 import type { VirtioCore } from '../core';
-import type { QueueAreas } from '../queue/split';
+import type { QueueAreas } from '../queue/ring';
 
 /** What the transport itself remembers, beside the core. */
 export interface MmioSelectors {

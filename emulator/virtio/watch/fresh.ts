@@ -1,6 +1,7 @@
 // The watchers' state at power-on and at the start of each lap. [virtio 1.4, 2.4]
 import type { VirtioEvent } from '../../record/events';
 import type { VirtioDeviceInspection } from '../inspection';
+import type { RingFormat } from '../queue/ring';
 import type { NotificationState, QueueState } from './queue-state';
 import type { DeviceDescription, DeviceState, HandshakeState, InterruptState } from './state';
 
@@ -106,12 +107,13 @@ export function freshQueue(index: number, maximumSize: number): QueueState {
     ready: false,
     wasReady: false,
     stopUnread: undefined,
-    ...freshRing(0, 0, 0, 0),
+    ...freshRing('split', 0, 0, 0, 0),
   };
 }
 
 /** A queue at the moment it is enabled. Addresses are guest-physical. */
 export function freshRing(
+  format: RingFormat,
   size: number,
   descriptorArea: number,
   driverArea: number,
@@ -121,6 +123,7 @@ export function freshRing(
   'index' | 'maximumSize' | 'setup' | 'maximumRead' | 'alignWritten' | 'ready' | 'wasReady' | 'stopUnread'
 > {
   return {
+    format,
     size,
     descriptorArea,
     driverArea,
@@ -135,6 +138,7 @@ export function freshRing(
     holderOf: new Map(),
     tables: new Map(),
     usedPositions: [],
+    usedEnds: [],
     descriptorStores: new Map(),
     slotStores: new Map(),
     slotsSincePublish: new Set(),
@@ -151,6 +155,8 @@ function freshNotification(): NotificationState {
     decidedIndex: 0,
     publishedSince: undefined,
     loaded: undefined,
+    loadedFlags: undefined,
+    loadedDesc: undefined,
     silencedAtPublish: false,
     fruitlessLoads: 0,
   };

@@ -16,6 +16,7 @@ import { watchHandshake } from './handshake';
 import { watchInterrupt } from './interrupt';
 import { watchConfig, watchFeatures } from './negotiation';
 import { noteFruitlessLoad, notificationWindowNanoseconds, watchNotification } from './notification';
+import { watchPackedRing } from './packed-ring';
 import { RulePolicy } from './policy';
 import { isRepeated, watchPolling } from './polling';
 import { watchQueueSetup } from './queue-setup';
@@ -80,6 +81,7 @@ const watchers: readonly ((state: DeviceState, event: VirtioEvent) => void)[] = 
   watchConfig,
   watchQueueSetup,
   watchSplitRing,
+  watchPackedRing,
   watchNotification,
   watchPolling,
   watchInterrupt,
@@ -356,7 +358,8 @@ function applies({ needs }: Rule, description: DeviceDescription, legacy: boolea
   if (needs.transport !== undefined && !description.transport.startsWith(needs.transport)) return false;
   if (needs.interface !== undefined && legacy !== (needs.interface === 'legacy')) return false;
   if (needs.device !== undefined && needs.device !== description.deviceId) return false;
-  if (needs.ring === 'split' && hasFeature(accepted, feature.RING_PACKED)) return false;
+  const format = hasFeature(accepted, feature.RING_PACKED) ? 'packed' : 'split';
+  if (needs.ring !== undefined && needs.ring !== format) return false;
   if (needs.feature !== undefined && !hasFeature(accepted, needs.feature)) return false;
   return needs.withoutFeature === undefined || !hasFeature(accepted, needs.withoutFeature);
 }

@@ -1,12 +1,16 @@
 // Watches whether each publish gets the notification it needs, by what the driver really loaded of used flags or avail_event.
-// [virtio 1.4, 2.7.10, 2.7.13.4]
+// [virtio 1.4, 2.7.10, 2.7.13.4, 2.8.14, 2.8.21.3]
 import type { VirtioEvent } from '../../record/events';
+import type { RingFormat } from '../queue/ring';
 import type { DriverEvent } from '../rules/rule';
 import { feature, hasFeature } from '../spec/feature';
+import { eventFlag, passesEvent } from '../spec/packed-ring';
 import { needsEvent, usedFlag } from '../spec/split-ring';
 import { isFruitless } from './polling';
 import type { QueueState } from './queue-state';
 import type { DeviceState } from './state';
+
+type LoadEvent = DriverEvent & { readonly kind: 'ring-load' | 'ring-store' };
 
 /** Virtual time after which a publish without its notification is reported although nothing else happens. */
 export const notificationWindowNanoseconds = 100_000_000;
@@ -30,12 +34,29 @@ export function watchNotification(state: DeviceState, event: VirtioEvent): void 
   }
 }
 
-/** Whether the device wants to be notified of what is published now, by its own last word (`value`: flags or avail_event). */
-export function wantsNotification(
-  queue: { readonly availableIndex: number; readonly notification: { readonly decidedIndex: number } },
+/** The device's last word on notifications, as one number: flags or avail_event; packed: the event suppression structure. */
+export function deviceWish(
+  queue: { readonly format: RingFormat; readonly usedFlags: number; readonly availEvent: number },
   eventIdx: boolean,
-  value: number,
-): boolean {
+): number {
+  if (queue.format === 'packed') return (queue.usedFlags << 16) | queue.availEvent;
+  return eventIdx ? queue.availEvent : queue.usedFlags;
+}
+
+interface Published {
+  readonly format: RingFormat;
+  readonly size: number;
+  readonly availableIndex: number;
+  readonly notification: { readonly decidedIndex: number };
+}
+
+/** Whether the device wants to be notified of what is published now, by a word of its own as `deviceWish` gives it. */
+export function wantsNotification(queue: Published, eventIdx: boolean, value: number): boolean {
+  if (queue.format === 'packed') {
+    const flags = (value >>> 16) & 3;
+    if (flags !== eventFlag.DESC) return flags !== eventFlag.DISABLE;
+    return passesEvent(value & 0xffff, queue.availableIndex, queue.notification.decidedIndex, queue.size);
+  }
   if (!eventIdx) return (value & usedFlag.NO_NOTIFY) === 0;
   return needsEvent(value, queue.availableIndex, queue.notification.decidedIndex);
 }
@@ -49,28 +70,44 @@ function notePublish(state: DeviceState, queue: QueueState, event: DriverEvent):
   const { notification } = queue;
   const eventIdx = usesEventIdx(state);
   notification.loaded = undefined;
+  notification.loadedDesc = undefined;
+  notification.loadedFlags = undefined;
   notification.publishedSince ??= event;
-  const wanted = wantsNotification(queue, eventIdx, eventIdx ? queue.availEvent : queue.usedFlags);
+  const wanted = wantsNotification(queue, eventIdx, deviceWish(queue, eventIdx));
   notification.silencedAtPublish = !wanted;
   if (wanted) owe(queue, event);
 }
 
-function noteLoad(
-  state: DeviceState,
-  queue: QueueState,
-  event: DriverEvent & { readonly kind: 'ring-load' | 'ring-store' },
-): void {
+function noteLoad(state: DeviceState, queue: QueueState, event: LoadEvent): void {
   const { notification } = queue;
-  const { place } = event;
-  if (place.part !== 'used') return;
   if (isFruitless(queue, event)) noteFruitlessLoad(queue);
   const eventIdx = usesEventIdx(state);
-  if (place.field !== (eventIdx ? 'avail_event' : 'flags') || queue.lastPublish === undefined) return;
-  if (notification.publishedSince === undefined) return;
-  const value = Number(event.before);
+  if (queue.lastPublish === undefined || notification.publishedSince === undefined) return;
+  const value = queue.format === 'packed' ? loadedStructure(queue, event) : loadedWord(eventIdx, event);
+  if (value === undefined) return;
   notification.loaded = { value, event };
   if (wantsNotification(queue, eventIdx, value)) owe(queue, queue.lastPublish);
   else decided(queue);
+}
+
+/** The driver's load of used flags or avail_event, whichever counts. */
+function loadedWord(eventIdx: boolean, { place, before }: LoadEvent): number | undefined {
+  return place.part === 'used' && place.field === (eventIdx ? 'avail_event' : 'flags') ? Number(before) : undefined;
+}
+
+/** What the driver knows of the device event suppression structure; undefined until that says something. [2.8.14] */
+function loadedStructure({ notification }: QueueState, { place, before }: LoadEvent): number | undefined {
+  if (place.part !== 'device-event') return undefined;
+  const value = Number(before);
+  if (place.field === 'desc') {
+    notification.loadedDesc = value;
+    const flags = notification.loadedFlags;
+    return flags === undefined ? undefined : (flags << 16) | value;
+  }
+  notification.loadedFlags = value;
+  const { loadedDesc } = notification;
+  if (loadedDesc === undefined && (value & 3) === eventFlag.DESC) return undefined;
+  return (value << 16) | (loadedDesc ?? 0);
 }
 
 /** A load of the used index showed nothing new. */

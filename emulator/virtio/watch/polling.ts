@@ -1,8 +1,9 @@
-// Watches for a driver that spins on the used index: the same load again and again, with nothing about its queue in between. Only the first
+// Watches for a driver that spins on the used index, or on the flags of the descriptor to be used next: the same load again and again, with nothing about its queue in between. Only the first
 // is an event; the others are judged, and counted where patience is measured, so that a spin does not push history out of the log.
 // [virtio 1.4, 2.7.8]
 import type { VirtioEvent } from '../../record/events';
 import type { DriverEvent, FactOf } from '../rules/rule';
+import { lapBits, usedBits } from '../spec/packed-ring';
 import type { QueueState } from './queue-state';
 import type { DeviceState } from './state';
 
@@ -33,6 +34,11 @@ export function isRepeated(queue: QueueState, fact: FactOf<'ring-load'>): boolea
 
 /** Whether a load shows the driver nothing that it has not seen. */
 export function isFruitless(queue: QueueState, { place, before }: LoadEvent): boolean {
+  if (queue.format === 'packed') {
+    if (place.part !== 'descriptor' || place.field !== 'flags' || place.table !== undefined) return false;
+    if (place.index !== queue.collectedIndex % queue.size) return false;
+    return (Number(before) & lapBits) !== usedBits(queue.collectedIndex, queue.size);
+  }
   return place.part === 'used' && place.field === 'idx' && Number(before) === queue.collectedIndex;
 }
 

@@ -1,6 +1,7 @@
 // Watches how queues are configured, enabled and stopped. [virtio 1.4, 4.2.2, 4.2.3.2]
 import type { DriverEvent } from '../rules/rule';
 import type { VirtioEvent } from '../../record/events';
+import { feature, hasFeature } from '../spec/feature';
 import { freshRing } from './fresh';
 import type { QueueSetup, QueueState } from './queue-state';
 import type { DeviceState } from './state';
@@ -60,7 +61,8 @@ function noteReady(
   if (event.before === 0 && event.after !== 0) {
     const areas = event.pageFrame ?? areasOf(queue.setup);
     const size = event.pageFrame?.size ?? queue.setup.QueueSize ?? queue.maximumSize;
-    const ring = freshRing(size, Number(areas.descriptor), Number(areas.available), Number(areas.used));
+    const format = hasFeature(state.features.accepted, feature.RING_PACKED) ? 'packed' : 'split';
+    const ring = freshRing(format, size, Number(areas.descriptor), Number(areas.available), Number(areas.used));
     state.queues[queue.index] = { ...queue, ...ring, ready: true, wasReady: true };
     return;
   }

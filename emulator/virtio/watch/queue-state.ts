@@ -1,5 +1,6 @@
-// What the watchers remember of one queue: its set-up, the driver's and the device's indices, and who owns what. [virtio 1.4, 2.7]
+// What the watchers remember of one queue: its set-up, the driver's and the device's indices, and who owns what. [virtio 1.4, 2.7, 2.8]
 import type { Chain } from '../../record/events';
+import type { RingFormat } from '../queue/ring';
 import type { DriverEvent, FactOf } from '../rules/rule';
 
 /** Registers of the set-up, as written since the last reset. */
@@ -27,8 +28,14 @@ export interface NotificationState {
   decidedIndex: number;
   /** Oldest publish since the last notification. */
   publishedSince: DriverEvent | undefined;
-  /** Used flags (without EVENT_IDX) or avail_event (with it), as the driver loaded it after its last publish. */
+  /**
+   * Used flags (without EVENT_IDX) or avail_event (with it), as the driver loaded it after its last publish; packed: the whole device
+   * event suppression structure, as `deviceWish` puts it together.
+   */
   loaded: { readonly value: number; readonly event: DriverEvent } | undefined;
+  /** Packed: the fields of the device event suppression structure, as the driver loaded them after its last publish. */
+  loadedFlags: number | undefined;
+  loadedDesc: number | undefined;
   /** The device had asked for silence when the newest publish was made. */
   silencedAtPublish: boolean;
   /** Loads of the used index that showed nothing new since `owed` began. */
@@ -48,17 +55,22 @@ export interface QueueState {
   wasReady: boolean;
   /** QueueReady was written 0 and not read back since. */
   stopUnread: DriverEvent | undefined;
+  /** Format of the ring, decided when the queue is enabled. */
+  format: RingFormat;
   /** Queue size in force while ready. */
   size: number;
   descriptorArea: number;
   driverArea: number;
   deviceArea: number;
-  /** Free-running 16-bit indices: published by the driver, fetched and used by the device, seen by the driver. */
+  /**
+   * Free-running 16-bit indices: published by the driver, fetched and used by the device, seen by the driver. Of a packed ring they are
+   * positions, which count descriptors and never wrap.
+   */
   availableIndex: number;
   fetchedIndex: number;
   usedIndex: number;
   collectedIndex: number;
-  /** used flags and avail_event as the device last set them. */
+  /** used flags and avail_event as the device last set them; packed: flags and desc of its event suppression structure. */
   usedFlags: number;
   availEvent: number;
   /** Chains not yet collected, by available-ring position (16 bit). */
@@ -69,9 +81,11 @@ export interface QueueState {
   tables: Map<number, { bytes: number; position: number }>;
   /** Positions of chains in the order the device gave them back, from `collectedIndex`. */
   usedPositions: (number | undefined)[];
+  /** Packed: the used position after each of `usedPositions`. */
+  usedEnds: number[];
   /** Newest driver store to each field of the queue's own descriptor table, by guest-physical address of the field. */
   descriptorStores: Map<number, DriverEvent>;
-  /** Newest driver store to each slot of the available ring. */
+  /** Newest driver store to each slot of the available ring; packed: of flags that make a descriptor available. */
   slotStores: Map<number, DriverEvent>;
   /** Slots stored since the last publish. */
   slotsSincePublish: Set<number>;

@@ -1,7 +1,7 @@
 // Intents that several pictures offer.
-import { availableOffset, descriptorOffset } from '../../../emulator/virtio/spec/split-ring';
+import { availableOffset } from '../../../emulator/virtio/spec/split-ring';
 import type { ViolationPlace } from '../../../emulator/virtio/violation';
-import { descriptorAddress } from '../../../emulator/virtio/watch/split-ring';
+import { descriptorAddress, fieldAddress } from '../../../emulator/virtio/watch/chains';
 import type { CodePosition, Intent } from '../../../webview/model/inspector';
 import { viewRing } from './rings';
 import type { DeviceView } from './source';
@@ -13,7 +13,7 @@ export function positionIntent(position: CodePosition): Intent {
     : { type: 'goToAddress', pc: position.pc };
 }
 
-const fieldBytes = { addr: 8, len: 4, flags: 2, next: 2 } as const;
+const fieldBytes = { addr: 8, len: 4, flags: 2, next: 2, id: 2 } as const;
 const descriptorBytes = 16;
 
 /** To a stop at the next store to a cell that the driver writes; undefined for what is no such cell. [virtio 1.4, 2.7.5, 2.7.6] */
@@ -28,7 +28,7 @@ export function breakWhenChanges(place: ViolationPlace | undefined, view: Device
     const at = descriptorAddress(ring.queue, place.index, place.table);
     return place.field === undefined
       ? watch(at, descriptorBytes)
-      : watch(at + descriptorOffset[place.field], fieldBytes[place.field]);
+      : watch(fieldAddress(ring.queue.format, at, place.field), fieldBytes[place.field]);
   }
   const offset = {
     flags: availableOffset.flags,

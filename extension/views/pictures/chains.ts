@@ -1,7 +1,7 @@
 // The chains of a queue as linked cards with what each asks and what it waits for; and the chain that the driver is still building.
 import type { Chain } from '../../../emulator/record/events';
 import { descriptorFlag } from '../../../emulator/virtio/spec/split-ring';
-import { descriptorAddress, holderOf, ownDescriptors } from '../../../emulator/virtio/watch/split-ring';
+import { descriptorAddress, holderOf, ownDescriptors } from '../../../emulator/virtio/watch/chains';
 import type { ChainState } from '../../../emulator/virtio/watch/queue-state';
 import type { View } from '../../../emulator/virtio/rules/rule';
 import {

@@ -1,7 +1,7 @@
 // What only the past tells: counts, latencies, earlier laps and the last requests of each device, read once from the event stream.
 // A history keeps up with its log: each picture costs only the events since the picture before it.
 import type { VirtioEvent } from '../../../emulator/record/events';
-import { ownDescriptors } from '../../../emulator/virtio/watch/split-ring';
+import { ownDescriptors } from '../../../emulator/virtio/watch/chains';
 import type { EventLog } from '../../../emulator/record/log';
 
 /** One way of a chain through the ring. Times are virtual nanoseconds. */

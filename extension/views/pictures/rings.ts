@@ -3,7 +3,7 @@
 import type { VirtioEvent } from '../../../emulator/record/events';
 import { descriptorFlag } from '../../../emulator/virtio/spec/split-ring';
 import { availableOffset, descriptorOffset, usedOffset } from '../../../emulator/virtio/spec/split-ring';
-import { descriptorAddress, holderOf, ownershipOf } from '../../../emulator/virtio/watch/split-ring';
+import { descriptorAddress, holderOf, ownershipOf } from '../../../emulator/virtio/watch/chains';
 import type { Ownership, QueueState } from '../../../emulator/virtio/watch/queue-state';
 import type { View } from '../../../emulator/virtio/rules/rule';
 import { usesEventIdx } from '../../../emulator/virtio/watch/notification';
@@ -57,7 +57,15 @@ export interface RingView {
 export function viewRing(view: DeviceView, index: number): RingView | undefined {
   const seen = view.seen.queues[index];
   const queue = view.state.queues[index];
-  if (seen === undefined || queue === undefined || !seen.ready || !seen.inMemory || !queue.ready || queue.size === 0)
+  if (
+    seen === undefined ||
+    queue === undefined ||
+    !seen.ready ||
+    !seen.inMemory ||
+    !queue.ready ||
+    queue.size === 0 ||
+    queue.format === 'packed'
+  )
     return undefined;
   const { memory } = view.machine;
   return {
@@ -122,6 +130,7 @@ function fieldText(field: DescriptorField, value: bigint): string {
       return flagText(Number(value & 0xffffn)) || '0';
     case 'len':
     case 'next':
+    case 'id':
       return groupDigits(value);
   }
 }

@@ -98,6 +98,7 @@ function blamedTitle({ blames }: ViolationReport, place: Violation['place']): st
     case 'descriptor':
     case 'available':
     case 'used':
+    case 'event-suppression':
       return blames === 'publish' ? 'Published' : 'Stored';
     default:
       return 'The access';

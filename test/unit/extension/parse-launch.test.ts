@@ -88,9 +88,9 @@ const wrong: readonly (readonly [string, object, RegExp])[] = [
     /transport: "pci" is not available/,
   ],
   [
-    'ring of later work',
-    { program: 'k', devices: [{ type: 'entropy', ring: 'packed' }] },
-    /ring: "packed" is not available/,
+    'packed ring on a legacy transport',
+    { program: 'k', devices: [{ type: 'entropy', transport: 'mmio-legacy', ring: 'packed' }] },
+    /ring: "packed" cannot be offered on transport mmio-legacy/,
   ],
   ['mood', { program: 'k', devices: [{ type: 'entropy', mood: {} }] }, /devices\[0\]\.mood: not available/],
   ['block without image', { program: 'k', devices: [{ type: 'block' }] }, /devices\[0\]\.image: missing/],

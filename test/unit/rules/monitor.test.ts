@@ -213,7 +213,7 @@ test('a missing notification is no longer missing once it comes', () => {
 });
 
 test('ring memory is the driver’s, then the device’s, then the driver’s again', async () => {
-  const { ownershipOf } = await import('../../../emulator/virtio/watch/split-ring');
+  const { ownershipOf } = await import('../../../emulator/virtio/watch/chains');
   const d = block();
   d.start();
   const queue = d.queue();
