@@ -98,6 +98,8 @@ function describe(event: VirtioFact): string {
       return event.outcome === 'suppressed'
         ? `device left out the ${event.cause} interrupt: the driver asked for none`
         : `device raised the ${event.cause} interrupt${event.outcome === 'already-pending' ? ' (it was pending already)' : ''}`;
+    case 'starved':
+      return `device has something for queue ${event.queue} and no buffer to put it into`;
     case 'config-change':
       return `device changed its configuration: generation ${event.generation}`;
     case 'needs-reset':

@@ -290,6 +290,11 @@ export type DeviceFact = { readonly device: string } & (
       readonly outcome: 'raised' | 'already-pending' | 'suppressed';
       readonly interruptStatus: number;
     }
+  | {
+      /** Something came from outside, and the queue has no buffer to put it into. */
+      readonly kind: 'starved';
+      readonly queue: number;
+    }
   | { readonly kind: 'config-change'; readonly generation: number }
   | { readonly kind: 'needs-reset'; readonly reason: string }
   | { readonly kind: 'reset-done' }

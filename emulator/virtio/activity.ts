@@ -36,6 +36,8 @@ interface QueueActivity {
   /** The driver was asked not to notify while the device looks by itself. */
   quiet: boolean;
   allowing: boolean;
+  /** The device has something from outside for a buffer of this queue. */
+  wanted: boolean;
 }
 
 interface SavedActivity {
@@ -83,6 +85,8 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   private completing: number[] = [];
   /** Queues from which the model took a buffer during the current call. */
   private readonly took = new Set<number>();
+  /** The model is called because of the outside or of time, not because of a queue. */
+  private unasked = false;
   /** The model is being told about a restored state: it changes nothing outside itself. */
   private muted = false;
 
@@ -135,7 +139,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   }
 
   input(channel: string, bytes: Uint8Array): void {
-    this.callDevice((device) => device.input?.(channel, bytes));
+    this.callUnasked((device) => device.input?.(channel, bytes));
   }
 
   /** In the order of fetching. */
@@ -149,6 +153,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     if (this.muted || !this.host.live()) return undefined;
     const ready = this.records(queue).find((record) => record.state === 'fetched');
     if (ready === undefined) {
+      if (this.unasked) this.queueActivity(queue).wanted = true;
       this.requestFetch(queue);
       return undefined;
     }
@@ -294,7 +299,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
         this.allowNotifications(action.queue);
         return;
       case 'timer':
-        this.callDevice((device) => device.handleTimer?.(action.token));
+        this.callUnasked((device) => device.handleTimer?.(action.token));
         return;
       case 'describe':
         this.recordDescription(action.id, action.description, action.status);
@@ -334,6 +339,8 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     if (ring === undefined || !this.host.live()) return;
     const pending = ring.pending();
     if (pending.kind === 'none') {
+      if (this.queueActivity(queue).wanted) this.record({ kind: 'starved', device: this.host.name, queue });
+      this.queueActivity(queue).wanted = false;
       this.settle(queue);
       return;
     }
@@ -354,6 +361,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
         return;
       }
     }
+    activity.wanted = false;
     const chain = ring.take(this.host.ringFeatures());
     this.host.ringWatch.fetched(this.host.name, queue, chain);
     this.record({ kind: 'fetch', device: this.host.name, queue, chain });
@@ -473,6 +481,12 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     }
   }
 
+  private callUnasked(call: (device: VirtioDevice) => void): void {
+    this.unasked = true;
+    this.callDevice(call);
+    this.unasked = false;
+  }
+
   private callDevice(call: (device: VirtioDevice) => void): void {
     this.took.clear();
     try {
@@ -535,5 +549,5 @@ function packedSize({ format, size }: DeviceRing): { readonly packedSize?: numbe
 }
 
 function freshQueue(): QueueActivity {
-  return { notified: false, fetching: false, quiet: false, allowing: false };
+  return { notified: false, fetching: false, quiet: false, allowing: false, wanted: false };
 }

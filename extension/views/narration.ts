@@ -210,6 +210,8 @@ export function sentenceOf(event: VirtioEvent): RichText {
         { strong: `Driver wrote ${event.field ?? `configuration offset ${formatHex(event.offset)}`}` },
         `: ${groupDigits(event.value)}.`,
       ];
+    case 'starved':
+      return [{ strong: 'Device has no buffer' }, ` in queue ${event.queue} for what came from outside.`];
     case 'config-change':
       return [{ strong: 'Device changed its configuration' }, `; generation ${event.generation}.`];
     case 'needs-reset':

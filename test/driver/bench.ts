@@ -178,6 +178,12 @@ export class Bench {
     return true;
   }
 
+  /** Bytes from the outside for the device of that name. */
+  input(device: string, bytes: Uint8Array): void {
+    this.virtio.input(device, bytes);
+    this.runDue();
+  }
+
   maskInterrupts(): void {
     this.plic.write(plicEnable, 4, 0n);
   }
@@ -326,6 +332,7 @@ export class Bench {
       ],
       beforeWatched: (access) => ringWatch.before(access),
       afterWatched: (access) => ringWatch.after(access),
+      input: (_device, bytes) => core.input('main', bytes),
       save: () => core.save(),
     };
   }
@@ -337,6 +344,7 @@ interface VirtioSide extends Watched {
   readonly devices: readonly (Watched['devices'][number] & { readonly interruptSource: number })[];
   beforeWatched(access: WatchedAccess): 'proceed' | 'stop';
   afterWatched(access: WatchedAccess): void;
+  input(device: string, bytes: Uint8Array): void;
   save(): object;
 }
 

@@ -13,6 +13,10 @@ export const families = {
   ownership: { title: 'Ownership', meaning: 'Changes to what the driver has handed to the device.' },
   notification: { title: 'Notification', meaning: 'Doorbells that are missing, unwanted or for the wrong queue.' },
   interrupt: { title: 'Interrupt', meaning: 'Reading and acknowledging the cause of an interrupt.' },
+  waiting: {
+    title: 'Waiting',
+    meaning: 'Completions that nobody looks at, sleeps that nothing ends, queues that are left empty.',
+  },
   block: { title: 'Block requests', meaning: 'Headers, lengths, sectors and status of block requests.' },
   console: { title: 'Console buffers', meaning: 'Direction of console buffers.' },
   entropy: { title: 'Entropy buffers', meaning: 'Direction of entropy buffers.' },

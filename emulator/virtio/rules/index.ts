@@ -15,6 +15,7 @@ import { registerRules } from './register';
 import { ringRules } from './ring';
 import type { Rule } from './rule';
 import { statusRules } from './status';
+import { waitingRules } from './waiting';
 
 export { families, familyNames, type FamilyName } from './families';
 export type { Finding, Rule, RuleContext } from './rule';
@@ -32,6 +33,7 @@ export const catalogue: readonly Rule[] = [
   ...ownershipRules,
   ...notificationRules,
   ...interruptRules,
+  ...waitingRules,
   ...blockRules,
   ...consoleRules,
   ...entropyRules,

@@ -3,6 +3,7 @@ import type { VirtioEvent } from '../../record/events';
 import type { VirtioDeviceInspection } from '../inspection';
 import type { RingFormat } from '../queue/ring';
 import type { NotificationState, QueueState } from './queue-state';
+import { freshAnnounced, freshWaiting } from './waiting';
 import type { DeviceDescription, DeviceState, HandshakeState, InterruptState } from './state';
 
 export function describe(name: string, seen: VirtioDeviceInspection): DeviceDescription {
@@ -47,6 +48,7 @@ export function freshDevice(description: DeviceDescription): DeviceState {
     features: { windowsRead: new Set(), windowsEverRead: new Set(), windowsWritten: new Set(), accepted: 0n },
     config: { generation: undefined, readSince: false, staleSince: undefined, halves: new Map() },
     interrupt: freshInterrupt(),
+    announced: freshAnnounced(),
     queues: description.queueMaximumSizes.map((maximumSize, index) => freshQueue(index, maximumSize)),
     lastAccess: undefined,
     needsReset: undefined,
@@ -60,6 +62,7 @@ export function startLap(state: DeviceState, reset: VirtioEvent): void {
   state.features = { ...state.features, windowsRead: new Set(), windowsWritten: new Set(), accepted: 0n };
   state.config = { generation: undefined, readSince: false, staleSince: undefined, halves: new Map() };
   state.interrupt = freshInterrupt();
+  state.announced = freshAnnounced();
   state.queues = state.queues.map(({ index, maximumSize }) => freshQueue(index, maximumSize));
   state.needsReset = undefined;
 }
@@ -145,6 +148,7 @@ export function freshRing(
     building: new Set(),
     lastPublish: undefined,
     notification: freshNotification(),
+    waiting: freshWaiting(),
     polled: undefined,
   };
 }

@@ -21,6 +21,7 @@ import { RulePolicy } from './policy';
 import { isRepeated, watchPolling } from './polling';
 import { watchQueueSetup } from './queue-setup';
 import { watchSplitRing } from './split-ring';
+import { absenceDue, handlerWindowNanoseconds, watchWaiting } from './waiting';
 import type { DeviceDescription, DeviceState } from './state';
 import { type Raised, ViolationList } from './violations';
 
@@ -74,6 +75,17 @@ export function createMonitor(options: MonitorOptions): Monitor {
   return new WatchingMonitor(options);
 }
 
+/** Facts after which something may be owed. */
+const beginsWaiting: ReadonlySet<EventKind> = new Set([
+  'publish',
+  'ring-load',
+  'used',
+  'collect',
+  'interrupt-acknowledge',
+  'starved',
+]);
+const shortestWindow = Math.min(handlerWindowNanoseconds, notificationWindowNanoseconds);
+
 /** In the order in which an event reaches them; later ones see what earlier ones made of it. */
 const watchers: readonly ((state: DeviceState, event: VirtioEvent) => void)[] = [
   watchHandshake,
@@ -85,6 +97,7 @@ const watchers: readonly ((state: DeviceState, event: VirtioEvent) => void)[] = 
   watchNotification,
   watchPolling,
   watchInterrupt,
+  watchWaiting,
 ];
 
 /** Rules by kind of fact, in catalogue order: those that can be asked before an access takes effect, and the others. */
@@ -125,7 +138,8 @@ class WatchingMonitor implements Monitor {
     DeviceDescription,
     { readonly accepted: bigint; readonly legacy: boolean; readonly table: RuleTable }
   >();
-  private wakePending = false;
+  /** Virtual time of the call of `wake` that was asked for last. */
+  private wakeDue: number | undefined;
 
   constructor(private readonly options: MonitorOptions) {
     this.policy = options.policy ?? new RulePolicy(catalogue);
@@ -189,7 +203,7 @@ class WatchingMonitor implements Monitor {
       for (const each of access) if (!listed.includes(listingKey(each, event))) this.enter(each, this.stopsAt(each));
       for (const each of other) this.enter(each, this.stopsAt(each));
     }
-    if (event.kind === 'publish' || event.kind === 'ring-load') this.scheduleWake(moment.virtualNanoseconds);
+    if (beginsWaiting.has(event.kind)) this.scheduleWake(moment.virtualNanoseconds);
     return event;
   }
 
@@ -210,8 +224,8 @@ class WatchingMonitor implements Monitor {
   }
 
   wake(): void {
-    this.wakePending = false;
     const moment = this.options.now();
+    this.wakeDue = undefined;
     // No hart need be waiting now: zero harts say that only time has passed.
     const passed: VirtioFact = { kind: 'idle', by: 'board', device: undefined, harts: 0 };
     for (const state of this.devices.values()) {
@@ -226,7 +240,7 @@ class WatchingMonitor implements Monitor {
       devices: copyOf(this.devices),
       violations: this.list.save(),
       stopped: this.stopped,
-      wakePending: this.wakePending,
+      wakeDue: this.wakeDue,
       events: this.events.length,
     };
     return saved;
@@ -237,7 +251,7 @@ class WatchingMonitor implements Monitor {
     this.devices = copyOf(saved.devices);
     this.list.restore(saved.violations);
     this.stopped = saved.stopped;
-    this.wakePending = saved.wakePending;
+    this.wakeDue = saved.wakeDue;
     this.events.goTo(saved.events);
   }
 
@@ -317,19 +331,17 @@ class WatchingMonitor implements Monitor {
     state.configValues = new Map(watched.inspect().configFields.map((field) => [field.name, field.value]));
   }
 
-  /** Asks to be woken when a notification is owed, so that its absence is seen although the guest does nothing else. */
+  /** Asks to be woken when something is owed, so that its absence is seen although the guest does nothing else. */
   private scheduleWake(now: number): void {
-    if (this.wakePending || this.options.wakeAfter === undefined) return;
+    // What begins to be owed now is due no sooner than this.
+    if (this.options.wakeAfter === undefined) return;
+    if (this.wakeDue !== undefined && this.wakeDue <= now + shortestWindow) return;
     let soonest: number | undefined;
     for (const state of this.devices.values()) {
-      for (const { notification } of state.queues) {
-        if (notification.owed === undefined) continue;
-        const due = notification.owed.virtualNanoseconds + notificationWindowNanoseconds;
-        if (due > now) soonest = Math.min(soonest ?? due, due);
-      }
+      for (const due of absenceDue(state)) if (due > now) soonest = Math.min(soonest ?? due, due);
     }
-    if (soonest === undefined) return;
-    this.wakePending = true;
+    if (soonest === undefined || (this.wakeDue !== undefined && this.wakeDue <= soonest)) return;
+    this.wakeDue = soonest;
     this.options.wakeAfter(soonest - now);
   }
 
@@ -346,7 +358,7 @@ interface Saved {
   readonly devices: Map<string, DeviceState>;
   readonly violations: object;
   readonly stopped: StoppedAccess | undefined;
-  readonly wakePending: boolean;
+  readonly wakeDue: number | undefined;
   readonly events: number;
 }
 

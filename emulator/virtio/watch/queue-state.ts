@@ -2,6 +2,7 @@
 import type { Chain } from '../../record/events';
 import type { RingFormat } from '../queue/ring';
 import type { DriverEvent, FactOf } from '../rules/rule';
+import type { WaitingState } from './waiting';
 
 /** Registers of the set-up, as written since the last reset. */
 export type QueueSetup = Record<FactOf<'queue-setup'>['field'], number | undefined>;
@@ -92,6 +93,7 @@ export interface QueueState {
   /** Descriptors (by index) stored since they were last free. */
   building: Set<number>;
   notification: NotificationState;
+  waiting: WaitingState;
   /** The newest fact about the queue, when it is a load of the used index that showed the driver nothing new. */
   polled: (DriverEvent & { readonly kind: 'ring-load' | 'ring-store' }) | undefined;
   /** Newest publish. */

@@ -5,6 +5,7 @@ import type { VirtioDeviceInspection } from '../inspection';
 import type { TransportName } from '../spec/feature';
 import type { DriverEvent } from '../rules/rule';
 import type { ChainState, QueueState } from './queue-state';
+import type { AnnouncedChange } from './waiting';
 
 /** What does not change while the machine runs. A slot without a device has `deviceId` 0. */
 export interface DeviceDescription {
@@ -114,6 +115,7 @@ export interface DeviceState {
   features: FeatureState;
   config: ConfigState;
   interrupt: InterruptState;
+  announced: AnnouncedChange;
   queues: QueueState[];
   /** The last access of the driver to this device: where absence is blamed when there is no better place. */
   lastAccess: DriverEvent | undefined;

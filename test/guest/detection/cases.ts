@@ -3,7 +3,13 @@ import type { Detection } from './detection';
 import { handshakeDetections } from './handshake';
 import { queueDetections } from './queues';
 import { signalDetections } from './signals';
+import { waitingDetections } from './waiting';
 
-const all: readonly Detection[] = [...handshakeDetections, ...queueDetections, ...signalDetections];
+const all: readonly Detection[] = [
+  ...handshakeDetections,
+  ...queueDetections,
+  ...signalDetections,
+  ...waitingDetections,
+];
 
 export const detections: readonly Detection[] = [...all].sort((a, b) => a.bug.localeCompare(b.bug));

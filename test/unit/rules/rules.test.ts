@@ -15,6 +15,7 @@ import { registerTwins } from './twins/registers';
 import { ringTwins } from './twins/ring';
 import { signalTwins } from './twins/signals';
 import { oneBlockDevice, type Twin } from './twins/twin';
+import { waitingTwins } from './twins/waiting';
 
 const twins: readonly Twin[] = [
   ...handshakeTwins,
@@ -25,6 +26,7 @@ const twins: readonly Twin[] = [
   ...ringTwins,
   ...signalTwins,
   ...deviceTwins,
+  ...waitingTwins,
 ];
 
 const modes = {

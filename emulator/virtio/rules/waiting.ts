@@ -1,0 +1,266 @@
+// Rules of absence: what a driver has to come back for and does not. Each is judged after a window of virtual time, and blamed on the
+// access that began it. [virtio 1.4, 2.5.2, 2.7.7.1, 2.7.8, 4.2.2.2, 4.2.3.4.1]
+import { deviceId } from '../spec/device-id';
+import { feature } from '../spec/feature';
+import { availableFlag } from '../spec/split-ring';
+import { status } from '../spec/status';
+import type { QueueState } from '../watch/state';
+import { handlerWindowNanoseconds, returnWindowNanoseconds } from '../watch/waiting';
+import { byDriver, interruptPlace, seen } from './evidence';
+import { type FactOf, type Finding, rule, type Rule, type RuleContext, type View } from './rule';
+
+type Moment = { readonly virtualNanoseconds: number };
+
+const hasPassed = (at: RuleContext, since: Moment, window: number): boolean =>
+  at.virtualNanoseconds - since.virtualNanoseconds >= window;
+
+const milliseconds = (at: RuleContext, since: Moment): string =>
+  `${Math.floor((at.virtualNanoseconds - since.virtualNanoseconds) / 1e6)} ms`;
+
+/** A device that its driver still works with. */
+function isLive({ device }: RuleContext): boolean {
+  const { status: value } = device.handshake;
+  return (value & (status.DRIVER_OK | status.FAILED)) === status.DRIVER_OK && device.needsReset === undefined;
+}
+
+/** Judges each queue of a live device; for `idle` facts, which also come when time has merely passed. */
+function eachQueue(judge: (queue: View<QueueState>, at: RuleContext) => false | Finding) {
+  return (_fact: FactOf<'idle'>, at: RuleContext): readonly Finding[] =>
+    isLive(at)
+      ? at.device.queues.flatMap((queue) => {
+          const found = queue.ready && judge(queue, at);
+          return found === false ? [] : [{ ...found, queue: queue.index }];
+        })
+      : [];
+}
+
+/** A completion that the driver has not looked at for as long as `returnWindowNanoseconds`. */
+function overdue(queue: View<QueueState>, at: RuleContext): View<QueueState>['waiting']['unseen'] {
+  const { unseen } = queue.waiting;
+  return unseen !== undefined && hasPassed(at, unseen.used, returnWindowNanoseconds) ? unseen : undefined;
+}
+
+/** Used with an answer, its interrupt left out as the driver asked, and nobody looked. */
+function slept(queue: View<QueueState>, at: RuleContext): View<QueueState>['waiting']['unseen'] {
+  return queue.waiting.interrupt?.outcome === 'suppressed' ? overdue(queue, at) : undefined;
+}
+
+function usedEvidence(queue: View<QueueState>, at: RuleContext, since: Moment): Finding['evidence'] {
+  return [
+    seen('used idx', queue.usedIndex),
+    seen('seen by the driver', queue.collectedIndex),
+    seen('used for', milliseconds(at, since)),
+  ];
+}
+
+const explained = ['ring.*', 'ownership.*', 'notification.*', 'interrupt.*', 'queue-setup.*'] as const;
+
+export const waitingRules: readonly Rule[] = [
+  rule('waiting', {
+    id: 'waiting.event-idx-not-honoured',
+    title: 'Driver accepted VIRTIO_F_EVENT_IDX, never wrote used_event and waits for an interrupt',
+    why: 'With VIRTIO_F_EVENT_IDX the device interrupts only when its index passes used_event. A driver that never writes the field asks for the first entry and for nothing after it, until the index has gone round.',
+    fix: 'Store the index of the next expected entry into used_event before waiting, and look at the used index once more; or do not accept the feature.',
+    level: 'hazard',
+    blames: 'missing action',
+    covers: [],
+    section: '2.7.7.1',
+    needs: { ring: 'split', feature: feature.EVENT_IDX },
+    once: true,
+    follows: explained,
+    on: ['idle'],
+    broken: eachQueue((queue, at) => {
+      const unseen = slept(queue, at);
+      if (unseen === undefined || queue.waiting.usedEventStore !== undefined) return false;
+      return {
+        message: `Queue ${queue.index} has a completion at used idx ${queue.usedIndex} that nobody looks at; used_event was never stored, so the device left the interrupt out.`,
+        evidence: usedEvidence(queue, at, unseen.used),
+        place: { kind: 'available', queue: queue.index, field: 'used_event' },
+        blamed: unseen.published,
+        related: unseen.used,
+      };
+    }),
+  }),
+  rule('waiting', {
+    id: 'waiting.used-event-stale',
+    title: 'Driver waits for an interrupt that its used_event keeps back',
+    why: 'The device interrupts only when its index passes used_event. A value that was passed before means no interrupt, although the driver waits for one.',
+    fix: 'Each time before waiting, store the index of the next expected entry into used_event, then load the used index once more. Two harts must not store it without a lock.',
+    level: 'hazard',
+    blames: 'missing action',
+    covers: [],
+    section: '2.7.7.1',
+    needs: { ring: 'split', feature: feature.EVENT_IDX },
+    once: true,
+    follows: explained,
+    on: ['idle'],
+    broken: eachQueue((queue, at) => {
+      const unseen = slept(queue, at);
+      const store = queue.waiting.usedEventStore;
+      if (unseen === undefined || store === undefined || store.kind !== 'ring-store') return false;
+      return {
+        message: `Queue ${queue.index} has a completion at used idx ${queue.usedIndex} that nobody looks at; used_event is ${store.after}, so the device left the interrupt out.`,
+        evidence: [...usedEvidence(queue, at, unseen.used), seen('used_event', store.after)],
+        place: { kind: 'available', queue: queue.index, field: 'used_event' },
+        blamed: store,
+        related: unseen.used,
+      };
+    }),
+  }),
+  rule('waiting', {
+    id: 'waiting.interrupts-left-off',
+    title: 'Driver waits for a queue whose interrupts it has switched off',
+    why: 'Available flags ask the device for silence, and nobody looks at the used ring: the completion is never noticed.',
+    fix: 'Before waiting set available flags to 0, then load the used index once more; or keep looking at it.',
+    level: 'hazard',
+    blames: 'missing action',
+    covers: [],
+    section: '2.7.7.1',
+    needs: { ring: 'split', withoutFeature: feature.EVENT_IDX },
+    once: true,
+    follows: explained,
+    on: ['idle'],
+    broken: eachQueue((queue, at) => {
+      const unseen = slept(queue, at);
+      return (
+        unseen !== undefined && {
+          message: `Queue ${queue.index} has a completion at used idx ${queue.usedIndex} that nobody looks at, and available flags ask for no interrupt.`,
+          evidence: [
+            ...usedEvidence(queue, at, unseen.used),
+            seen('available flags', `0x${availableFlag.NO_INTERRUPT.toString(16)}`),
+          ],
+          place: { kind: 'available', queue: queue.index, field: 'flags' },
+          blamed: unseen.published,
+          related: unseen.used,
+        }
+      );
+    }),
+  }),
+  rule('waiting', {
+    id: 'waiting.completion-hidden',
+    title: 'Driver acknowledged an interrupt and missed what it announced',
+    why: 'The device used a buffer between the last look at the used ring and the write to InterruptACK. The acknowledgement also took away the notice of that buffer, and nobody looks again.',
+    fix: 'Acknowledge first and drain the used ring afterwards, or load the used index once more after the acknowledgement.',
+    level: 'must',
+    blames: 'missing action',
+    covers: ['mmio.registers.driver.19'],
+    section: '4.2.2.2',
+    needs: { transport: 'mmio', ring: 'split' },
+    once: true,
+    follows: explained,
+    on: ['idle'],
+    broken: eachQueue((queue, at) => {
+      const { hiddenBy, unseen } = queue.waiting;
+      if (hiddenBy === undefined || unseen === undefined) return false;
+      if (!hasPassed(at, hiddenBy, handlerWindowNanoseconds)) return false;
+      return {
+        message: `The used buffer notification was acknowledged with used idx of queue ${queue.index} at ${queue.usedIndex} and the driver at ${queue.collectedIndex}, and the used ring was not looked at since.`,
+        evidence: usedEvidence(queue, at, unseen.used),
+        place: interruptPlace,
+        blamed: hiddenBy,
+        related: unseen.used,
+      };
+    }),
+  }),
+  rule('waiting', {
+    id: 'waiting.completion-unseen',
+    title: 'Driver does not look at a completion',
+    why: 'The device gave a buffer back, with an answer in it, and interrupted. Nobody loaded the used index since: the handler looks elsewhere, or the compiler took the load out of the waiting loop.',
+    fix: 'Load the used index in the handler, or with a volatile load in each turn of the waiting loop.',
+    level: 'hazard',
+    blames: 'missing action',
+    covers: [],
+    section: '2.7.8',
+    needs: { ring: 'split' },
+    once: true,
+    follows: [...explained, 'waiting.completion-hidden'],
+    on: ['idle'],
+    broken: eachQueue((queue, at) => {
+      const unseen = overdue(queue, at);
+      if (unseen === undefined || queue.waiting.interrupt?.outcome === 'suppressed') return false;
+      return {
+        message: `Queue ${queue.index} has had a completion at used idx ${queue.usedIndex} for ${milliseconds(at, unseen.used)}, and the driver has not looked beyond ${queue.collectedIndex}.`,
+        evidence: usedEvidence(queue, at, unseen.used),
+        place: { kind: 'used', queue: queue.index, field: 'idx' },
+        blamed: unseen.published,
+        related: unseen.used,
+      };
+    }),
+  }),
+  rule('waiting', {
+    id: 'waiting.config-change-ignored',
+    title: 'Driver acknowledged a configuration change and did not look at it',
+    why: 'One interrupt may announce used buffers and a configuration change together. A driver that serves only one of them and acknowledges both never learns of a resized disk or of DEVICE_NEEDS_RESET.',
+    fix: 'Test both bits of InterruptStatus, one after the other; for bit 1 read Status and the configuration fields that the driver uses.',
+    level: 'should',
+    blames: 'missing action',
+    covers: ['block.op.driver.1'],
+    section: '5.2.6.1',
+    needs: { transport: 'mmio' },
+    once: true,
+    follows: ['interrupt.*'],
+    on: ['idle'],
+    broken: (_fact, at) => {
+      const { hiddenBy, unread } = at.device.announced;
+      if (hiddenBy === undefined || unread === undefined) return false;
+      if (!hasPassed(at, hiddenBy, handlerWindowNanoseconds)) return false;
+      return {
+        message: `The configuration change notification was acknowledged, and neither Status nor the configuration space was read since the device gave it.`,
+        evidence: [seen('acknowledged for', milliseconds(at, hiddenBy))],
+        place: interruptPlace,
+        blamed: hiddenBy,
+        related: unread,
+      };
+    },
+  }),
+  rule('waiting', {
+    id: 'waiting.receive-queue-empty',
+    title: 'Driver leaves a receive queue without buffers',
+    why: 'Something came from outside and the device has nowhere to put it. It waits until the driver makes buffers available, or drops it.',
+    fix: 'Make buffers available before DRIVER_OK or right behind it, put each one back as soon as its contents were taken, and notify.',
+    level: 'hazard',
+    blames: 'missing action',
+    covers: [],
+    section: '2.7.13',
+    needs: { ring: 'split' },
+    once: true,
+    follows: [...explained, 'waiting.*'],
+    on: ['idle'],
+    broken: eachQueue((queue, at) => {
+      const { starved } = queue.waiting;
+      if (starved === undefined || !hasPassed(at, starved, returnWindowNanoseconds)) return false;
+      return {
+        message: `Queue ${queue.index} has had no buffer for ${milliseconds(at, starved)}, and the device has something to put into one.`,
+        evidence: [seen('available idx', queue.availableIndex), seen('used idx', queue.usedIndex)],
+        place: { kind: 'queue', queue: queue.index },
+        blamed: queue.lastPublish ?? byDriver(at.device.handshake.setBy.get(status.DRIVER_OK)),
+        related: starved,
+      };
+    }),
+  }),
+  rule('entropy', {
+    id: 'entropy.length-not-read',
+    title: 'Driver did not look at how many random bytes it got',
+    why: 'The device may fill less than the buffer. A driver that ignores the length of the used entry takes what stood in memory before for random.',
+    fix: 'Load len of the used entry and use only that many bytes.',
+    level: 'must',
+    blames: 'missing action',
+    covers: ['entropy.op.driver.2'],
+    section: '5.4.6.1',
+    needs: { device: deviceId.entropy, ring: 'split' },
+    on: ['idle'],
+    broken: eachQueue((queue, at) => {
+      for (const [slot, collect] of queue.waiting.unreadLengths) {
+        if (!hasPassed(at, collect, handlerWindowNanoseconds)) continue;
+        return {
+          message: `Used slot ${slot} of queue ${queue.index} was seen, and its len was not loaded.`,
+          evidence: [seen('slot', slot), seen('seen for', milliseconds(at, collect))],
+          place: { kind: 'used', queue: queue.index, field: 'ring', slot },
+          blamed: collect,
+          related: collect,
+        };
+      }
+      return false;
+    }),
+  }),
+];
