@@ -17,10 +17,11 @@ import { findBlocks } from './blocks';
 import { regionTableSize } from './frame';
 import { type CompiledRegion, compileRegion, type RegionEntry, regionExport } from './region';
 
-/** Arrivals by jump until a page is compiled, unless the options say otherwise. */
-export const defaultThreshold = 256;
-/** A page is compiled so many times at most; what it lacks then stays with the interpreter. */
-const greatestCompilations = 40;
+/**
+ * Arrivals by jump until a page is compiled, unless the options say otherwise: about as many as take the interpreter as long as the
+ * compilation, so that at worst everything takes twice as long. An operating system's start is mostly code that never gets there.
+ */
+export const defaultThreshold = 16_000;
 const greatestInstructions = 400;
 /** WebAssembly bytes of all regions together; machine code is several times larger. */
 const greatestCodeBytes = 12 << 20;
@@ -80,11 +81,11 @@ export class RegionCompiler {
     const { view } = this.memory;
     const isEntry = view.getUint16(at + record.handler, true) >> entryShift !== 0;
     let count = this.compilations.get(page) ?? 0;
-    if (!isEntry && count < greatestCompilations) {
+    if (!isEntry) {
       this.compilations.set(page, ++count);
       this.compile(page, slot, offset);
     }
-    view.setInt32(slot + slotRegion.heat, this.threshold << Math.min(count >> 2, 12), true);
+    view.setInt32(slot + slotRegion.heat, Math.min(this.threshold * (1 + count), 2 ** 30), true);
   }
 
   /** The regions of a slot no longer hold. */

@@ -19,6 +19,8 @@ export interface Boot {
   readonly root: 'initramfs' | 'disk';
   /** Further words for the kernel's command line. */
   readonly words?: string;
+  /** Whether hot code is compiled; on by default. */
+  readonly compiler?: 'on' | 'off';
 }
 
 export interface BootResult {
@@ -92,6 +94,7 @@ export function bootLinux(guest: LinuxGuest, boot: Boot, symbols: readonly Symbo
       violation: (violation) =>
         captured.set(violation.number, captureViolation(machine, guestSymbols, accessors, violation)),
     },
+    { ...(boot.compiler !== undefined && { processor: { compiler: boot.compiler } }) },
   );
   const guestSymbols = new GuestSymbols(symbols);
   const accessors = new Accessors([], (low, high) => disassembleRange(machine, machine.cpu.turn, low, high));
