@@ -1,4 +1,5 @@
 // What a machine is made of: plain data, already validated and with all files read. The extension and the command line build it.
+import type { DialectName } from './virtio/spec/dialect';
 import type { TransportName } from './virtio/spec/feature';
 
 export type OnDriverError = 'qemu' | 'needs-reset' | 'ignore';
@@ -8,6 +9,8 @@ export interface DeviceConfigurationBase {
   readonly name: string;
   /** How driver and device reach each other. Undefined: `mmio`. */
   readonly transport?: TransportName;
+  /** The handshake over a modern interface. Undefined: `1.x`. */
+  readonly dialect?: Exclude<DialectName, 'legacy'>;
   /** Slot 0..7 of the virtio-mmio window. Undefined: filled from the top as QEMU does. */
   readonly slot?: number;
   /** Largest size of each queue. Undefined: the device's default. */

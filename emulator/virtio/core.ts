@@ -15,6 +15,7 @@ import type { ConfigFieldInspection, QueueInspection } from './inspection';
 import { areasOutsideMemory, type RingFeatures, type RingFormat } from './queue/ring';
 import type { RingWatch } from './queue/ring-watch';
 import { RandomSequence } from './random-sequence';
+import { type Dialect, type DialectName, dialects } from './spec/dialect';
 import { feature, hasFeature } from './spec/feature';
 import { checkAcceptedFeatures, featureDefectText } from './spec/feature-check';
 import { interruptBit } from './spec/interrupt';
@@ -55,6 +56,8 @@ export interface CoreEnvironment {
   readonly seed: number;
   /** `either`: a transitional device, which is legacy for as long as its driver uses the legacy interface. */
   readonly interface: 'modern' | 'legacy' | 'either';
+  /** What is spoken over the modern interface. */
+  readonly dialect: Exclude<DialectName, 'legacy'>;
   output(channel: string, bytes: Uint8Array): void;
   /** The interrupt status may have changed: the transport drives its wire. */
   interruptChanged(): void;
@@ -109,20 +112,29 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     return this.environment.interface === 'legacy' || (this.environment.interface === 'either' && this.legacyUsed);
   }
 
+  /** The handshake that is spoken with this driver. */
+  get dialect(): Dialect {
+    return dialects[this.legacy ? 'legacy' : this.environment.dialect];
+  }
+
   /** A transitional device is told by which interface its driver works. A reset through either lets it choose again. */
   useInterface(name: 'modern' | 'legacy'): void {
     this.legacyUsed = name === 'legacy';
   }
 
-  /** What Status will hold after `value` is written: FEATURES_OK stays clear when refused, DEVICE_NEEDS_RESET is the device's own. */
+  /** What Status will hold after `value` is written: a refused step stays clear, DEVICE_NEEDS_RESET is the device's own. */
   statusAfter(value: number): number {
     if (value === 0) return 0;
     const own = this.statusValue & status.DEVICE_NEEDS_RESET;
     const written = (value & 0xff & ~status.DEVICE_NEEDS_RESET) | own;
-    if (this.legacy) return written;
-    const asksFeatures = (written & status.FEATURES_OK) !== 0 && (this.statusValue & status.FEATURES_OK) === 0;
-    const refused = asksFeatures && this.featureDefects().length > 0 && this.reaction('features') !== 'proceed';
-    return refused ? written & ~status.FEATURES_OK : written;
+    const judged = this.judgedBits(value);
+    const refused = judged !== 0 && this.featureDefects().length > 0 && this.reaction('features') !== 'proceed';
+    return refused ? written & ~judged : written;
+  }
+
+  /** Status bits that a write adds and at which the accepted features are judged. */
+  private judgedBits(value: number): number {
+    return value & ~this.statusValue & this.dialect.judgedAt;
   }
 
   writeStatus(value: number): void {
@@ -133,21 +145,22 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     const before = this.statusValue;
     const after = this.statusAfter(value);
     const gained = after & ~before;
-    if (!this.legacy && (value & status.FEATURES_OK) !== 0 && (before & status.FEATURES_OK) === 0) {
+    const { settledBy, liveBy } = this.dialect;
+    if (this.judgedBits(value) !== 0) {
       const defects = this.featureDefects();
       if (defects.length > 0) {
         this.driverError('features', defects.map((d) => featureDefectText(this.device.deviceId, d)).join('; '));
       }
     }
     this.statusValue = after;
-    if ((gained & status.FEATURES_OK) !== 0 && !this.legacy) this.negotiate();
-    if ((gained & status.DRIVER_OK) !== 0 && (after & status.FAILED) === 0) this.begin();
+    if ((gained & settledBy) !== 0) this.negotiate();
+    if ((gained & liveBy) !== 0 && (after & status.FAILED) === 0) this.begin();
   }
 
-  /** The device goes live. Under the legacy interface that is what settles the features. */
+  /** The device goes live. Where no status bit settles the features, this does. */
   private begin(): void {
     if (this.activated) return;
-    if (this.legacy) this.negotiate();
+    if (this.dialect.settledBy === 0) this.negotiate();
     this.activated = true;
     this.activity.start();
   }
@@ -201,7 +214,8 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   }
 
   private featuresSettled(): boolean {
-    return this.legacy ? this.activated : (this.statusValue & status.FEATURES_OK) !== 0;
+    const { settledBy } = this.dialect;
+    return settledBy === 0 ? this.activated : (this.statusValue & settledBy) !== 0;
   }
 
   private featureDefects(): ReturnType<typeof checkAcceptedFeatures> {
@@ -256,7 +270,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
       return;
     }
     // Legacy drivers may use the device before DRIVER_OK. [3.1.2]
-    if (this.legacy && this.ring(queue) !== undefined) this.begin();
+    if (this.dialect.liveAtFirstUse && this.ring(queue) !== undefined) this.begin();
     this.activity.notified(queue);
   }
 
@@ -331,9 +345,9 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.environment.interruptChanged();
   }
 
-  /** A configuration change before DRIVER_OK interrupts nobody. [2.1.2] */
+  /** A configuration change before the device is live interrupts nobody. [2.1.2] */
   raiseInterrupt(cause: 'used-buffer' | 'config-change', queue: number | undefined): void {
-    if (cause === 'config-change' && (this.statusValue & status.DRIVER_OK) === 0) return;
+    if (cause === 'config-change' && (this.statusValue & this.dialect.liveBy) === 0) return;
     const bit = interruptBit[cause];
     const outcome = (this.interruptStatusValue & bit) === 0 ? 'raised' : 'already-pending';
     this.interruptStatusValue |= bit;
@@ -357,7 +371,8 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   // Driver errors.
 
   live(): boolean {
-    const allowed = this.legacy || (this.statusValue & status.DRIVER_OK) !== 0;
+    const { liveAtFirstUse, liveBy } = this.dialect;
+    const allowed = liveAtFirstUse || (this.statusValue & liveBy) !== 0;
     return this.activated && allowed && this.needsResetReason === undefined;
   }
 

@@ -3,6 +3,7 @@
 import type { OnDriverError } from '../configuration';
 import type { ConfigField } from './device/interface';
 import type { RingFormat } from './queue/ring';
+import type { DialectName } from './spec/dialect';
 import type { TransportName } from './spec/feature';
 
 /** A buffer between fetch and its used entry, in the words of the ring picture. */
@@ -68,6 +69,8 @@ export interface VirtioDeviceInspection {
   readonly typeName: string;
   readonly deviceId: number;
   readonly transport: TransportName;
+  /** The handshake that is spoken with the driver now. */
+  readonly dialect: DialectName;
   readonly slot: number;
   /** Guest-physical address of the register block. */
   readonly base: number;

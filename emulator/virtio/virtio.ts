@@ -171,6 +171,7 @@ function placeDevice(
     onDriverError,
     seed,
     interface: legacy ? 'legacy' : 'modern',
+    dialect: configuration.dialect ?? '1.x',
     output: (channel, bytes) => environment.output(channel === mainChannel ? name : `${name}.${channel}`, bytes),
     interruptChanged: () => transport.interruptChanged(),
   });
@@ -187,6 +188,7 @@ function placeDevice(
       typeName: model.typeName,
       deviceId: model.deviceId,
       transport: configuration.transport ?? 'mmio',
+      dialect: core.dialect.name,
       slot,
       base,
       interruptSource: interrupt.source,

@@ -4,10 +4,14 @@ export type DeviceType = 'block' | 'console' | 'entropy';
 
 export type Transport = 'mmio' | 'mmio-legacy';
 
+/** The handshakes that can be spoken over `mmio`. */
+export type Dialect = '1.x' | 'draft-virtio30';
+
 export interface DeviceEntry {
   readonly type: DeviceType;
   readonly name: string;
   readonly transport: Transport;
+  readonly dialect: Dialect;
   readonly slot?: number;
   readonly queueSize?: number;
   /** `packed`: VIRTIO_F_RING_PACKED is offered. */

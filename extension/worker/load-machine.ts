@@ -122,6 +122,7 @@ function makeDevice(entry: DeviceEntry, closers: (() => void)[]): DeviceConfigur
   const base: DeviceConfigurationBase = {
     name: entry.name,
     transport: entry.transport,
+    dialect: entry.dialect,
     ...(entry.slot !== undefined && { slot: entry.slot }),
     ...(entry.queueSize !== undefined && { queueSize: entry.queueSize }),
     featuresOn: entry.ring === 'packed' ? switches.on | featureSet(feature.RING_PACKED) : switches.on,

@@ -1,6 +1,6 @@
 // Checks a launch configuration or a command line's options and says everything that is wrong with it at once.
 // Guarantees: what it returns has every default filled in; a problem names the attribute, what was found and what is allowed.
-import type { DeviceEntry, DeviceType, LaunchConfiguration, Transport } from '../debug/launch-configuration';
+import type { DeviceEntry, DeviceType, Dialect, LaunchConfiguration, Transport } from '../debug/launch-configuration';
 
 /** Everything that is wrong with a configuration, one line each. */
 export class ConfigurationError extends Error {
@@ -29,6 +29,7 @@ const commonDeviceAttributes = [
   'type',
   'name',
   'transport',
+  'dialect',
   'slot',
   'ring',
   'queueSize',
@@ -303,6 +304,7 @@ function parseDevice(
     type,
     name: reader.text(entry, 'name', `${at}.name`) ?? defaultName(type, position),
     transport: transport ?? 'mmio',
+    dialect: parseDialect(reader, entry, transport ?? 'mmio', at),
     ...(slot !== undefined && { slot }),
     ...(queueSize !== undefined && { queueSize }),
     ring,
@@ -316,6 +318,19 @@ function parseDevice(
       image !== '' && { image: context.resolvePath(image), mode: mode ?? 'overlay' }),
     ...(serial !== undefined && { serial }),
   };
+}
+
+/** Legacy transports speak the legacy dialect and no other. */
+function parseDialect(reader: Reader, entry: Fields, transport: Transport, at: string): Dialect {
+  const wanted = entry['dialect'];
+  const isLegacy = transport.endsWith('legacy');
+  if (wanted === 'legacy' && !isLegacy)
+    reader.problem(`${at}.dialect: "legacy" is spoken over a legacy transport; set transport to mmio-legacy`);
+  else if (wanted !== undefined && wanted !== 'legacy' && isLegacy)
+    reader.problem(`${at}.dialect: found ${JSON.stringify(wanted)}, but ${transport} speaks "legacy" only; remove one`);
+  else if (wanted !== 'legacy')
+    return reader.choice(entry, 'dialect', ['1.x', 'draft-virtio30'], `${at}.dialect`) ?? '1.x';
+  return '1.x';
 }
 
 /** Virtual time from a notification to the fetch, and from the fetch to the completion, unless `latency` says otherwise. */

@@ -295,6 +295,7 @@ export class Bench {
       onDriverError,
       seed: 1,
       interface: 'modern',
+      dialect: '1.x',
       output: () => undefined,
       interruptChanged: () => transport.interruptChanged(),
     });
@@ -310,6 +311,7 @@ export class Bench {
             typeName: model.typeName,
             deviceId: model.deviceId,
             transport: 'mmio',
+            dialect: '1.x',
             slot,
             base,
             interruptSource: interrupt,
@@ -360,7 +362,7 @@ const common = {
 };
 
 type Changes = Partial<
-  Pick<DeviceConfiguration, 'featuresOn' | 'featuresOff' | 'onDriverError' | 'queueSize' | 'transport'>
+  Pick<DeviceConfiguration, 'featuresOn' | 'featuresOff' | 'onDriverError' | 'queueSize' | 'transport' | 'dialect'>
 >;
 
 /** A block device of 64 sectors, each filled with its own number. */

@@ -4,6 +4,7 @@ import { configRules } from './config';
 import { deviceFaultRules } from './device-fault';
 import { consoleRules, entropyRules } from './direction';
 import { discoveryRules } from './discovery';
+import { draftRules } from './draft-virtio30';
 import { featureRules } from './features';
 import { handshakeRules } from './handshake';
 import { interruptRules } from './interrupt';
@@ -28,6 +29,7 @@ export const catalogue: readonly Rule[] = [
   ...registerRules,
   ...configRules,
   ...legacyRules,
+  ...draftRules,
   ...queueSetupRules,
   ...ringRules,
   ...ownershipRules,

@@ -57,8 +57,8 @@ export interface Finding {
 export interface Needs {
   /** `mmio`: either version of it; `pci`: any of its forms. */
   readonly transport?: 'mmio' | 'pci';
-  /** Which interface the driver uses. A transitional device has both. */
-  readonly interface?: 'modern' | 'legacy';
+  /** Which interface the driver uses; a transitional device has both. `draft`: the modern one, with the VIRTIO-30 draft's handshake. */
+  readonly interface?: 'modern' | 'legacy' | 'draft';
   readonly ring?: 'split' | 'packed';
   /** Feature bit that has to be negotiated (accepted now). */
   readonly feature?: number;

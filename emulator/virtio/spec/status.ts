@@ -18,7 +18,6 @@ export const status = {
   DEVICE_NEEDS_RESET: 64,
   FAILED: 128,
 } as const;
-export type StatusName = keyof typeof status;
 
 /** In the order in which a driver sets them, then the exceptional ones. */
 export const statusBits: readonly StatusBit[] = [
@@ -72,9 +71,6 @@ export const statusBits: readonly StatusBit[] = [
     section: '2.1',
   },
 ];
-
-/** The initialization sequence. [virtio 1.4, 3.1.1] */
-export const statusSequence: readonly StatusName[] = ['ACKNOWLEDGE', 'DRIVER', 'FEATURES_OK', 'DRIVER_OK'];
 
 export const definedStatusBits = statusBits.reduce((all, bit) => all | bit.mask, 0);
 

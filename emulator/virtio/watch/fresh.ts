@@ -10,6 +10,7 @@ export function describe(name: string, seen: VirtioDeviceInspection): DeviceDesc
   return Object.freeze({
     name,
     transport: seen.transport,
+    dialect: seen.dialect,
     deviceId: seen.deviceId,
     offered: seen.offeredFeatures,
     queueMaximumSizes: seen.queues.map((queue) => queue.maximumSize),
@@ -22,6 +23,7 @@ export function describePlaceholder(name: string): DeviceDescription {
   return Object.freeze({
     name,
     transport: 'mmio',
+    dialect: '1.x',
     deviceId: 0,
     offered: 0n,
     queueMaximumSizes: [],
@@ -77,6 +79,8 @@ function freshHandshake(reset: VirtioEvent | undefined): HandshakeState {
     written: 0,
     featuresOkUnread: false,
     featuresRefusedSeen: undefined,
+    unread: 0,
+    refused: 0,
   };
 }
 

@@ -1,5 +1,6 @@
 // Watches device discovery, the status bits and the laps between resets. [virtio 1.4, 2.1, 3.1.1, 4.2.3.1.1]
 import type { VirtioEvent } from '../../record/events';
+import { dialects } from '../spec/dialect';
 import { status } from '../spec/status';
 import { startLap } from './fresh';
 import type { DeviceState } from './state';
@@ -17,6 +18,8 @@ export function watchHandshake(state: DeviceState, event: VirtioEvent): void {
         state.handshake.featuresRefusedSeen = event;
       }
       state.handshake.featuresOkUnread = false;
+      state.handshake.refused = (state.handshake.refused | state.handshake.unread) & ~event.value;
+      state.handshake.unread = 0;
       return;
     case 'status-write':
       noteOtherAccess(state);
@@ -58,11 +61,18 @@ function noteOtherAccess({ identity }: DeviceState): void {
   else if (!identity.deviceIdRead) identity.usedBeforeDeviceId = true;
 }
 
-function noteSteps({ handshake }: DeviceState, event: VirtioEvent & { readonly kind: 'status-write' }): void {
+function noteSteps(
+  { description, handshake }: DeviceState,
+  event: VirtioEvent & { readonly kind: 'status-write' },
+): void {
   for (let bit = 1; bit <= event.value && bit < 256; bit <<= 1) {
     if ((event.value & bit) !== 0 && !handshake.setBy.has(bit)) handshake.setBy.set(bit, event);
   }
   handshake.written |= event.value;
   handshake.resetUsed = true;
-  if ((event.value & ~event.before & status.FEATURES_OK) !== 0) handshake.featuresOkUnread = true;
+  const gained = event.value & ~event.before;
+  if ((gained & status.FEATURES_OK) !== 0) handshake.featuresOkUnread = true;
+  const judged = gained & dialects[description.dialect].judgedAt;
+  handshake.unread |= judged;
+  handshake.refused &= ~judged;
 }

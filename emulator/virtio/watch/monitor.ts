@@ -366,9 +366,12 @@ const nothing: readonly Raised[] = [];
 const gravity: Readonly<Record<RuleLevel, number>> = { must: 0, should: 1, hazard: 2 };
 
 /** Whether a rule can be judged on a device with these accepted features. */
-function applies({ needs }: Rule, description: DeviceDescription, legacy: boolean, accepted: bigint): boolean {
+function applies({ needs, family }: Rule, description: DeviceDescription, legacy: boolean, accepted: bigint): boolean {
   if (needs.transport !== undefined && !description.transport.startsWith(needs.transport)) return false;
-  if (needs.interface !== undefined && legacy !== (needs.interface === 'legacy')) return false;
+  const spoken = legacy ? 'legacy' : description.dialect === 'draft-virtio30' ? 'draft' : 'modern';
+  // The other rules of the handshake know the order of the published standards only.
+  if (needs.interface !== undefined ? needs.interface !== spoken : spoken === 'draft' && family === 'handshake')
+    return false;
   if (needs.device !== undefined && needs.device !== description.deviceId) return false;
   const format = hasFeature(accepted, feature.RING_PACKED) ? 'packed' : 'split';
   if (needs.ring !== undefined && needs.ring !== format) return false;

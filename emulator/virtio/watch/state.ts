@@ -2,6 +2,7 @@
 // and views read it. "Lap" is the time between two device resets; most of it starts anew with each lap. [virtio 1.4, 2.4, 3.1]
 import type { VirtioEvent } from '../../record/events';
 import type { VirtioDeviceInspection } from '../inspection';
+import type { DialectName } from '../spec/dialect';
 import type { TransportName } from '../spec/feature';
 import type { DriverEvent } from '../rules/rule';
 import type { ChainState, QueueState } from './queue-state';
@@ -12,6 +13,8 @@ export interface DeviceDescription {
   /** The name that its facts carry. */
   readonly name: string;
   readonly transport: TransportName;
+  /** The handshake that the device expects over its modern interface. */
+  readonly dialect: DialectName;
   readonly deviceId: number;
   /** Every feature bit the device offers, transport and ring bits included. */
   readonly offered: bigint;
@@ -39,6 +42,10 @@ export interface HandshakeState {
   featuresOkUnread: boolean;
   /** A status read showed that FEATURES_OK stayed clear after it was written. */
   featuresRefusedSeen: VirtioEvent | undefined;
+  /** Bits at which the dialect has the device judge, written and Status not read since. */
+  unread: number;
+  /** Those of them that the last read of Status showed cleared again. */
+  refused: number;
 }
 
 /** What was read to find the device; kept over resets. [virtio 1.4, 4.2.3.1.1] */

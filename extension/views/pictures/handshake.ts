@@ -1,7 +1,8 @@
 // The initialisation sequence of the current lap as states with what happened in each, and what may come next. [virtio 1.4, 3.1.1]
 import type { VirtioEvent } from '../../../emulator/record/events';
 import { bitsOf } from '../../../emulator/virtio/spec/feature';
-import { status, statusBits, statusSequence, type StatusName } from '../../../emulator/virtio/spec/status';
+import { dialects, type Dialect, type DialectStep } from '../../../emulator/virtio/spec/dialect';
+import { status, statusBits } from '../../../emulator/virtio/spec/status';
 import {
   countOf,
   formatDuration,
@@ -18,6 +19,8 @@ import type { DeviceView } from './source';
 /** Earlier laps that get a line of their own. */
 const shownLaps = 2;
 
+const dialectOf = (view: DeviceView): Dialect => dialects[view.seen.dialect];
+
 function wrote(view: DeviceView, event: VirtioEvent, value: number): Fact {
   const text: RichText =
     event.by === 'driver'
@@ -31,9 +34,15 @@ function whenOf(event: VirtioEvent, before: VirtioEvent | undefined): string {
   return `step ${groupDigits(event.step)}${since}`;
 }
 
-/** What else is known about a state that was reached. */
-function remark(view: DeviceView, name: StatusName): readonly Fact[] {
+/** What else is known about a state that was asked for. */
+function remark(view: DeviceView, { name, mask }: DialectStep): readonly Fact[] {
   const { state, seen, history } = view;
+  const { judgedAt, liveBy } = dialectOf(view);
+  if ((mask & judgedAt & ~seen.status) !== 0) return [{ who: 'device', text: ['refused: the bit stays clear'] }];
+  if (mask === liveBy) {
+    const ready = seen.queues.filter((queue) => queue.ready).length;
+    return [{ who: 'device', text: [`live, ${countOf(ready, 'queue')} ready`] }];
+  }
   const offered = bitsOf(seen.offeredFeatures).length;
   const accepted = bitsOf(seen.acceptedFeatures).length;
   switch (name) {
@@ -46,15 +55,9 @@ function remark(view: DeviceView, name: StatusName): readonly Fact[] {
     }
     case 'FEATURES_OK': {
       const reread = history.device(seen.name).featuresReread;
-      const kept = (seen.status & status.FEATURES_OK) !== 0;
-      if (!kept) return [{ who: 'device', text: ['refused: the bit stays clear'] }];
       if (reread === undefined || reread.by !== 'driver')
         return [{ who: 'device', text: ['kept; not read again yet'] }];
       return [{ who: 'device', text: ['kept; re-read at ', { position: view.positionOf(reread.pc) }] }];
-    }
-    case 'DRIVER_OK': {
-      const ready = seen.queues.filter((queue) => queue.ready).length;
-      return [{ who: 'device', text: [`live, ${countOf(ready, 'queue')} ready`] }];
     }
     default:
       return [];
@@ -92,14 +95,15 @@ function resetState(view: DeviceView, current: boolean): HandshakeState {
 
 /** The steps that the driver took, and whether it took them in the order of the specification. */
 function inOrder(view: DeviceView): boolean {
-  const steps = statusSequence.flatMap((name) => view.state.handshake.setBy.get(status[name]) ?? []);
+  const steps = dialectOf(view).steps.flatMap(({ mask }) => view.state.handshake.setBy.get(mask) ?? []);
   return steps.every((event, at) => at === 0 || event.index >= (steps[at - 1]?.index ?? 0));
 }
 
 function states(view: DeviceView): readonly HandshakeState[] {
   const { setBy } = view.state.handshake;
   const now = view.seen.status;
-  const reached = statusSequence.map((name) => (now & status[name]) !== 0);
+  const { steps } = dialectOf(view);
+  const reached = steps.map(({ mask }) => (now & mask) !== 0);
   const last = reached.lastIndexOf(true);
   const failed = (now & (status.FAILED | status.DEVICE_NEEDS_RESET)) !== 0;
   const violated = view.standingAt.some((violation) => violation.place?.kind === 'status');
@@ -112,15 +116,16 @@ function states(view: DeviceView): readonly HandshakeState[] {
   let before = view.state.handshake.reset;
   let value = 0;
   const list: HandshakeState[] = [resetState(view, last < 0)];
-  statusSequence.forEach((name, at) => {
-    value |= status[name];
-    const event = setBy.get(status[name]);
+  steps.forEach((step, at) => {
+    const { name, mask } = step;
+    value |= mask;
+    const event = setBy.get(mask);
     const written = event?.kind === 'status-write' ? event.value : value;
     list.push({
       name,
       value: formatHex(written),
       progress: progressOf(at),
-      facts: event === undefined ? [] : [wrote(view, event, written), ...remark(view, name)],
+      facts: event === undefined ? [] : [wrote(view, event, written), ...remark(view, step)],
       when: event === undefined ? '' : whenOf(event, before),
       position: event?.by === 'driver' ? view.positionOf(event.pc) : null,
       violated: violated && at === last,
@@ -161,20 +166,21 @@ function bitLanes(view: DeviceView): readonly HandshakeLane[] {
 }
 
 function lapLanes(view: DeviceView): readonly HandshakeLane[] {
+  const { steps } = dialectOf(view);
   const { laps } = view.history.device(view.seen.name);
   const lanes: HandshakeLane[] = [];
   laps.slice(0, -1).forEach((lap, at) => {
     const end = laps[at + 1]?.reset;
     // A lap in which nothing was set is only the time before the first reset.
     if (end === undefined || lap.bits === 0) return;
-    const count = 1 + statusSequence.filter((name) => (lap.bits & status[name]) !== 0).length;
-    const furthest = statusSequence.filter((name) => (lap.bits & status[name]) !== 0).at(-1) ?? 'RESET';
+    const taken = steps.filter(({ mask }) => (lap.bits & mask) !== 0);
+    const furthest = taken.at(-1)?.name ?? 'RESET';
     const since =
       lap.last === undefined ? [] : [` ${formatDuration(end.virtualNanoseconds - lap.last.virtualNanoseconds)} later`];
     lanes.push({
       who: null,
       name: `Lap ${at + 1}`,
-      reached: { count, of: statusSequence.length + 1 },
+      reached: { count: taken.length + 1, of: steps.length + 1 },
       mark: 'reset',
       happened: true,
       text: [
@@ -187,18 +193,12 @@ function lapLanes(view: DeviceView): readonly HandshakeLane[] {
   return lanes.slice(-shownLaps);
 }
 
-/** What the specification lets the driver do now, in one sentence. [virtio 1.4, 2.1.1, 3.1.1] */
-function nextStep(now: number): string {
+/** What the handshake lets the driver do now, in one sentence. [virtio 1.4, 2.1.1, 3.1.1] */
+function nextStep({ steps }: Dialect, now: number): string {
   if ((now & status.DEVICE_NEEDS_RESET) !== 0) return 'the driver resets the device (writes 0), or sets FAILED';
   if ((now & status.FAILED) !== 0) return 'the driver resets the device before it tries again';
-  if ((now & status.DRIVER_OK) !== 0) return '';
-  if ((now & status.FEATURES_OK) !== 0)
-    return 'the driver reads status again, sets up its queues and sets DRIVER_OK; or it sets FAILED';
-  if ((now & status.DRIVER) !== 0)
-    return 'the driver reads DeviceFeatures, writes DriverFeatures and sets FEATURES_OK; or it sets FAILED';
-  if ((now & status.ACKNOWLEDGE) !== 0)
-    return 'the driver sets DRIVER when it knows how to drive this device, or FAILED';
-  return 'the driver resets the device, then sets ACKNOWLEDGE';
+  const reached = steps.findLast(({ mask }) => (now & mask) !== 0);
+  return reached?.next ?? 'the driver resets the device, then sets ACKNOWLEDGE';
 }
 
 const ordinals = ['first', 'second', 'third', 'fourth', 'fifth'];
@@ -206,25 +206,31 @@ const ordinals = ['first', 'second', 'third', 'fourth', 'fifth'];
 function caption(view: DeviceView, lap: number, list: readonly HandshakeState[]): string {
   const which = `${ordinals[lap - 1] ?? `${lap}th`} lap`;
   const skipped = list.filter((state) => state.progress === 'skipped').map((state) => state.name);
-  const refused = (view.seen.status & status.FEATURES_OK) === 0 && view.state.handshake.setBy.has(status.FEATURES_OK);
-  if (refused && skipped.includes('FEATURES_OK')) return `${which}; went on although the device refused FEATURES_OK`;
+  const refused = dialectOf(view).steps.find(
+    ({ name, mask }) => skipped.includes(name) && view.state.handshake.setBy.has(mask),
+  );
+  if (refused !== undefined) return `${which}; went on although the device refused ${refused.name}`;
   if (skipped.length > 0) return `${which}, ${skipped.join(' and ')} skipped`;
   if (!inOrder(view)) return `${which}, out of order`;
-  return (view.seen.status & status.DRIVER_OK) !== 0 ? `${which}, in the order that 1.x demands` : which;
+  const { liveBy, demandedBy } = dialectOf(view);
+  return (view.seen.status & liveBy) !== 0 ? `${which}, in the order ${demandedBy}` : which;
 }
 
 export function projectHandshake(view: DeviceView): HandshakeModel {
   const list = states(view);
   const { laps } = view.history.device(view.seen.name);
   const lap = Math.max(1, laps.filter((each, at) => each.bits !== 0 || at === laps.length - 1).length);
-  const next = nextStep(view.seen.status);
+  const next = nextStep(dialectOf(view), view.seen.status);
   return {
     caption: caption(view, lap, list),
     lap,
     status: formatHex(view.seen.status),
     bits: [...statusBits]
       .sort((a, b) => b.mask - a.mask)
-      .map((bit) => ({ name: bit.name.replace('DEVICE_', ''), set: (view.seen.status & bit.mask) !== 0 })),
+      .map(({ name, mask }) => {
+        const step = dialectOf(view).steps.find((each) => each.mask === mask);
+        return { name: step?.name ?? name.replace('DEVICE_', ''), set: (view.seen.status & mask) !== 0 };
+      }),
     states: list,
     lanes: [...bitLanes(view), ...lapLanes(view)],
     next: next === '' ? [] : [next],

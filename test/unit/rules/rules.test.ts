@@ -7,6 +7,7 @@ import type { Violation } from '../../../emulator/virtio/violation';
 import { Bench } from '../../driver/bench';
 import { ScriptedDriver } from '../../driver/driver';
 import { deviceTwins } from './twins/devices';
+import { draftTwins } from './twins/draft-virtio30';
 import { featureTwins } from './twins/features';
 import { handshakeTwins } from './twins/handshake';
 import { legacyTwins } from './twins/legacy';
@@ -23,6 +24,7 @@ const twins: readonly Twin[] = [
   ...registerTwins,
   ...queueSetupTwins,
   ...legacyTwins,
+  ...draftTwins,
   ...ringTwins,
   ...signalTwins,
   ...deviceTwins,

@@ -106,6 +106,28 @@ describe('the handshake', () => {
     assert.match(plainText(handshake.next), /sets FEATURES_OK/);
     assert.match(said(look(bench)), /^Driver set DRIVER; Status 0x01 → 0x03\./);
   });
+  it('is drawn in the dialect that the device speaks', () => {
+    const bench = new Bench({ devices: [blockDevice({ dialect: 'draft-virtio30' })] });
+    const driver = new ScriptedDriver(bench);
+    driver.probe();
+    driver.reset();
+    driver.acknowledge();
+    driver.negotiate();
+    driver.driver();
+    const { handshake } = deviceOf(look(bench));
+    assert.deepEqual(
+      handshake.states.map(({ name, progress }) => [name, progress]),
+      [
+        ['RESET', 'done'],
+        ['ACKNOWLEDGE', 'done'],
+        ['DRIVER', 'current'],
+        ['DRIVER_OK', 'next'],
+        ['DEVICE_OK', 'later'],
+      ],
+    );
+    assert.match(plainText(handshake.next), /reads status again, may accept less/);
+    assert.ok(handshake.bits.some(({ name }) => name === 'DEVICE_OK'));
+  });
   it('ends live, with its facts', () => {
     const { bench, driver } = blockBench();
     driver.start();

@@ -98,6 +98,7 @@ class ModelBench extends VirtioBench {
     this.watch = new RingWatch(this.memory, sink, () => undefined);
     this.core = new VirtioCore({
       interface: 'modern',
+      dialect: '1.x',
       name: 'shouter0',
       device: this.model,
       offeredFeatures: this.model.features | featureSet(32, 28, 29),
