@@ -295,6 +295,7 @@ export class Machine {
       },
       fetch: (address) => this.board.fetch(address),
       time: () => this.board.time(),
+      supervisorTimer: (hart, compare) => this.board.setSupervisorTimer(hart, compare),
       environmentCall: (hart) => this.board.environmentCall(hart),
       trap: (report: TrapReport) => this.onTrap?.(report),
     };

@@ -14,7 +14,7 @@ import { Plic } from './plic';
 import { ResetRom } from './reset-rom';
 import { BuiltinFirmware } from './sbi/firmware';
 import { TestFinisher } from './test-finisher';
-import { MachineTimer } from './timer';
+import { MachineTimer, TimerComparators } from './timer';
 import { Uart16550 } from './uart16550';
 
 /** @throws LoadError when the configuration's files do not fit the machine or each other */
@@ -37,6 +37,8 @@ export class VirtBoard implements Board {
   /** Where harts can execute outside RAM. Reading these has no effect. */
   private readonly executable: readonly (ResetRom | FlashBank)[];
   private readonly timer: MachineTimer;
+  /** What drives STIP for stimecmp. */
+  private readonly supervisorTimers: TimerComparators;
   private readonly firmware: BuiltinFirmware | undefined;
   /** What a snapshot holds, by name, and what a reset sets back. */
   private readonly parts: Readonly<Record<string, Stateful & { reset(): void }>>;
@@ -48,6 +50,15 @@ export class VirtBoard implements Board {
     private readonly memory: GuestMemory,
   ) {
     this.timer = new MachineTimer(context.clock);
+    this.supervisorTimers = new TimerComparators(
+      'stimecmp',
+      'STIP',
+      context.harts,
+      undefined,
+      this.timer,
+      context.clock,
+      (hart, name, level) => context.setInterrupt(hart, name, level),
+    );
     this.clint = new Clint(context, this.timer);
     this.plic = new Plic(context);
     this.uart = new Uart16550('uart0', context, this.plic.line(memoryMap.uart0.interrupt));
@@ -56,7 +67,7 @@ export class VirtBoard implements Board {
     const flash0 = new FlashBank('flash 0', memoryMap.flash0);
     const flash1 = new FlashBank('flash 1', memoryMap.flash1);
     this.firmware =
-      plan.bios === 'builtin' ? new BuiltinFirmware(context, cpu, memory, this.timer, this.uart) : undefined;
+      plan.bios === 'builtin' ? new BuiltinFirmware(context, cpu, memory, this.supervisorTimers, this.uart) : undefined;
     this.executable = [new ResetRom(plan.resetRom), flash0, flash1];
     this.regions = [...this.executable, this.finisher, this.rtc, this.clint, this.plic, this.uart];
     this.parts = {
@@ -66,7 +77,7 @@ export class VirtBoard implements Board {
       rtc: this.rtc,
       flash0,
       flash1,
-      ...(this.firmware !== undefined && { firmware: this.firmware }),
+      supervisorTimers: this.supervisorTimers,
     };
   }
 
@@ -84,6 +95,9 @@ export class VirtBoard implements Board {
   }
   time(): bigint {
     return this.timer.now();
+  }
+  setSupervisorTimer(hart: number, compare: bigint | undefined): void {
+    this.supervisorTimers.set(hart, compare);
   }
   input(bytes: Uint8Array): void {
     this.uart.input(bytes);

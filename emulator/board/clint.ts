@@ -77,7 +77,6 @@ export class Clint implements MmioRegion, Stateful {
   }
   setTime(value: bigint): void {
     this.timer.set(value);
-    this.comparators.refreshAll();
   }
 
   read(offset: number, size: AccessSize): bigint | undefined {

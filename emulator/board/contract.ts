@@ -76,6 +76,8 @@ export interface Board extends Stateful {
   fetch(physicalAddress: number): number;
   /** The `time` CSR in ticks of 100 ns. */
   time(): bigint;
+  /** `CpuEnvironment.supervisorTimer`. */
+  setSupervisorTimer(hart: number, compare: bigint | undefined): void;
   /** Terminal input for `uart0` (or the SBI console before the UART is used); an input, so only at a recorded step boundary. */
   input(bytes: Uint8Array): void;
   /** `CpuEnvironment.environmentCall`. */

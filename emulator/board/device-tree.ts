@@ -1,4 +1,5 @@
 // The device tree of this board, generated from the configuration. Names, bindings and phandles are those of QEMU 7.2's `virt`.
+import { cacheBlockBytes, instructionSet, largestTranslation } from '../cpu/extensions';
 import {
   type DeviceTreeNode,
   type DeviceTreeProperty,
@@ -16,9 +17,6 @@ import {
 } from './memory-map';
 import { finisherCommand } from './test-finisher';
 import { uartClockHertz } from './uart16550';
-
-/** What the processor of this emulator is, in the words of the RISC-V device tree binding. */
-export const processorDescription = { isa: 'rv64imafdc_zicsr_zifencei', mmuType: 'riscv,sv48' } as const;
 
 export interface DeviceTreeOptions {
   readonly harts: number;
@@ -89,8 +87,11 @@ export function generateDeviceTree(options: DeviceTreeOptions): FlattenedDeviceT
         property('reg', value.cells(hart)),
         property('status', value.text('okay')),
         property('compatible', value.text('riscv')),
-        property('riscv,isa', value.text(processorDescription.isa)),
-        property('mmu-type', value.text(processorDescription.mmuType)),
+        property('riscv,isa', value.text(instructionSet)),
+        property('mmu-type', value.text(largestTranslation)),
+        ...['riscv,cbom-block-size', 'riscv,cbop-block-size', 'riscv,cboz-block-size'].map((name) =>
+          property(name, value.cells(cacheBlockBytes)),
+        ),
       ],
       [
         node('interrupt-controller', [

@@ -1,4 +1,4 @@
-// A comparator against the machine timer for each hart, as the CLINT and the SBI timer need it. [RISC-V priv. 3.2.1]
+// A comparator against the machine timer for each hart, as the CLINT and stimecmp need it. [RISC-V priv. 3.2.1 and 12]
 // Guarantees: the wire is high exactly while time >= compare and the comparator is armed.
 import type { SavedState, Stateful } from '../bus/access';
 import type { Clock } from '../clock';
@@ -8,6 +8,7 @@ import { nanosecondsPerTick } from './memory-map';
 /** The machine timer: a 64-bit counter of 100 ns ticks that software may set. */
 export class MachineTimer implements Stateful {
   private offsetTicks = 0n;
+  private readonly observers: (() => void)[] = [];
 
   constructor(private readonly clock: Clock) {}
 
@@ -17,6 +18,11 @@ export class MachineTimer implements Stateful {
   }
   set(value: bigint): void {
     this.offsetTicks = BigInt.asUintN(64, value - this.ticks());
+    for (const observer of this.observers) observer();
+  }
+  /** Calls `observer` whenever software set the timer. */
+  observe(observer: () => void): void {
+    this.observers.push(observer);
   }
   /** Virtual nanoseconds at which the timer will have counted this many more ticks. */
   nanosecondsAfter(ticks: bigint): bigint {
@@ -39,31 +45,33 @@ export class MachineTimer implements Stateful {
 }
 
 export class TimerComparators implements Stateful {
-  private compare: bigint[];
+  private compare: (bigint | undefined)[];
 
   /**
    * @param owner name under which due times are scheduled
-   * @param initial value at reset
+   * @param initial value at reset; undefined: the comparator leaves its wire alone until it is set
    */
   constructor(
     private readonly owner: string,
     private readonly wire: InterruptName,
     private readonly harts: number,
-    private readonly initial: bigint,
+    private readonly initial: bigint | undefined,
     private readonly timer: MachineTimer,
     private readonly clock: Clock,
     private readonly setInterrupt: (hart: number, name: InterruptName, level: boolean) => void,
   ) {
-    this.compare = new Array<bigint>(harts).fill(initial);
+    this.compare = new Array<bigint | undefined>(harts).fill(initial);
+    timer.observe(() => this.refreshAll());
     clock.handle(owner, (hart) => this.refresh(hart));
   }
 
   get(hart: number): bigint {
     return this.compare[hart] ?? 0n;
   }
-  set(hart: number, value: bigint): void {
+  /** `undefined` leaves the wire as it is, for others to drive. */
+  set(hart: number, value: bigint | undefined): void {
     if (hart < 0 || hart >= this.harts) return;
-    this.compare[hart] = BigInt.asUintN(64, value);
+    this.compare[hart] = value === undefined ? undefined : BigInt.asUintN(64, value);
     this.refresh(hart);
   }
 
@@ -80,12 +88,14 @@ export class TimerComparators implements Stateful {
     return { compare: [...this.compare] };
   }
   restore(state: SavedState): void {
-    this.compare = [...(state as { compare: bigint[] }).compare];
+    this.compare = [...(state as { compare: (bigint | undefined)[] }).compare];
   }
 
   private refresh(hart: number): void {
-    const remaining = this.get(hart) - this.timer.now();
     this.clock.cancel(this.owner, hart);
+    const compare = this.compare[hart];
+    if (compare === undefined) return;
+    const remaining = compare - this.timer.now();
     this.setInterrupt(hart, this.wire, remaining <= 0n);
     if (remaining <= 0n) return;
     const due = this.timer.nanosecondsAfter(remaining);

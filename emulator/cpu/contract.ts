@@ -29,6 +29,11 @@ export interface CpuEnvironment {
   /** The `time` CSR in ticks of the timebase. */
   time(): bigint;
   /**
+   * The time, in ticks, from which on STIP is to be pending; `undefined` while menvcfg.STCE leaves STIP to software. Without this method
+   * stimecmp does nothing.
+   */
+  supervisorTimer?(hart: number, compare: bigint | undefined): void;
+  /**
    * An `ecall` from S-mode when a builtin SBI serves it. `true`: served, registers a0/a1 are written, execution goes on behind
    * the `ecall`. `false`: raise the exception as usual.
    */

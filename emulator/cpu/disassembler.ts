@@ -18,6 +18,8 @@ const ra = 1;
 interface Idiom {
   readonly of: string;
   readonly when: Readonly<Record<string, number>>;
+  /** A field whose lowest bits have a value; the rest of it is the operand `offset`. */
+  readonly low?: { readonly field: string; readonly bits: number; readonly value: number };
   /** Fields that must be equal. */
   readonly same?: readonly [string, string];
   readonly name: string;
@@ -29,6 +31,20 @@ const idioms: readonly Idiom[] = [
   { of: 'addi', when: { rs1: 0 }, name: 'li', text: 'rd, imm' },
   { of: 'addi', when: { imm: 0 }, name: 'mv', text: 'rd, rs1' },
   { of: 'add', when: { rs1: 0 }, name: 'mv', text: 'rd, rs2' },
+  // Zicbop: a prefetch is an `ori` to x0 whose immediate ends in the kind. [RISC-V unpriv. 19.5.3]
+  ...(['i', 'r', undefined, 'w'] as const).flatMap((kind, value): Idiom[] =>
+    kind === undefined
+      ? []
+      : [
+          {
+            of: 'ori',
+            when: { rd: 0 },
+            low: { field: 'imm', bits: 5, value },
+            name: `prefetch.${kind}`,
+            text: 'offset(rs1)',
+          },
+        ],
+  ),
   { of: 'xori', when: { imm: -1 }, name: 'not', text: 'rd, rs1' },
   { of: 'sub', when: { rs1: 0 }, name: 'neg', text: 'rd, rs2' },
   { of: 'subw', when: { rs1: 0 }, name: 'negw', text: 'rd, rs2' },
@@ -50,6 +66,7 @@ const idioms: readonly Idiom[] = [
   { of: 'jalr', when: { rd: 0, imm: 0 }, name: 'jr', text: 'rs1' },
   { of: 'jalr', when: { rd: 0 }, name: 'jr', text: 'imm(rs1)' },
   { of: 'jalr', when: { rd: ra, imm: 0 }, name: 'jalr', text: 'rs1' },
+  { of: 'fence', when: { fm: 0, pred: 1, succ: 0, rs1: 0, rd: 0 }, name: 'pause', text: '' },
   { of: 'fence', when: { fm: 8, pred: 3, succ: 3 }, name: 'fence.tso', text: '' },
   { of: 'fence', when: { pred: 15, succ: 15 }, name: 'fence', text: '' },
   { of: 'csrrs', when: { rs1: 0 }, name: 'csrr', text: 'rd, csr' },
@@ -61,6 +78,9 @@ const idioms: readonly Idiom[] = [
   { of: 'csrrci', when: { rd: 0 }, name: 'csrci', text: 'csr, zimm' },
   { of: 'sfence.vma', when: { rs1: 0, rs2: 0 }, name: 'sfence.vma', text: '' },
   { of: 'sfence.vma', when: { rs2: 0 }, name: 'sfence.vma', text: 'rs1' },
+  { of: 'sinval.vma', when: { rs1: 0, rs2: 0 }, name: 'sinval.vma', text: '' },
+  { of: 'sinval.vma', when: { rs2: 0 }, name: 'sinval.vma', text: 'rs1' },
+  { of: 'add.uw', when: { rs2: 0 }, name: 'zext.w', text: 'rd, rs1' },
   ...(['s', 'd'] as const).flatMap((letter): Idiom[] => [
     { of: `fsgnj.${letter}`, when: {}, same: ['fs1', 'fs2'], name: `fmv.${letter}`, text: 'fd, fs1' },
     { of: `fsgnjn.${letter}`, when: {}, same: ['fs1', 'fs2'], name: `fneg.${letter}`, text: 'fd, fs1' },
@@ -87,15 +107,23 @@ export function disassemble(word: number, pc: bigint): DisassembledInstruction {
   const idiom = idioms.find((candidate) => fits(candidate, decoded));
   const name = idiom?.name ?? row.name;
   const target = row.text.includes('target') ? BigInt.asUintN(64, pc + BigInt(fields['imm'] ?? 0)) : undefined;
-  const operands = (idiom?.text ?? row.text).replace(/[a-z]\w*/g, (field) => operandText(field, fields, target));
+  const shown = idiom?.low === undefined ? fields : { ...fields, offset: offsetOf(idiom.low, fields) };
+  const operands = (idiom?.text ?? row.text).replace(/[a-z]\w*/g, (field) => operandText(field, shown, target));
   // A dynamic rounding mode is not written, and leaves its comma.
   const text = `${name}${orderSuffix(fields)} ${operands.replace(/, $/, '')}`.trim();
   return target === undefined ? { text, lengthBytes } : { text, lengthBytes, target };
 }
 
+function offsetOf({ field, bits }: NonNullable<Idiom['low']>, fields: Readonly<Record<string, number>>): number {
+  const value = fields[field] ?? 0;
+  return value - (value & (2 ** bits - 1));
+}
+
 function fits(idiom: Idiom, { row, fields }: DecodedInstruction): boolean {
   if (idiom.of !== row.name) return false;
   if (idiom.same !== undefined && fields[idiom.same[0]] !== fields[idiom.same[1]]) return false;
+  const { low } = idiom;
+  if (low !== undefined && ((fields[low.field] ?? 0) & (2 ** low.bits - 1)) !== low.value) return false;
   return Object.entries(idiom.when).every(([field, value]) => fields[field] === value);
 }
 

@@ -3,7 +3,7 @@ import type { HartState, MachineMemory } from './hart-state';
 import type { MemoryLayout } from './layout';
 import { privilege } from './system/status';
 
-const pte = { V: 1n, R: 2n, W: 4n, X: 8n, reserved: 0xffc0_0000_0000_0000n } as const;
+const pte = { V: 1n, R: 2n, W: 4n, X: 8n, reserved: 0x1fc0_0000_0000_0000n, N: 1n << 63n } as const;
 
 /**
  * The physical address that a data access of the hart would reach, permissions aside; `undefined` where nothing is mapped or the
@@ -33,14 +33,17 @@ function walk(memory: MachineMemory, layout: MemoryLayout, satp: bigint, address
     if (offset < 0n || offset >= BigInt(layout.ramBytes)) return undefined;
     const entry = memory.view.getBigUint64(layout.ram + Number(offset), true);
     if ((entry & pte.V) === 0n || (entry & pte.reserved) !== 0n) return undefined;
-    const page = (entry >> 10n) << 12n;
+    const page = ((entry >> 10n) & ((1n << 44n) - 1n)) << 12n;
     if ((entry & (pte.R | pte.X)) === 0n) {
       if ((entry & pte.W) !== 0n) return undefined;
       table = page;
       continue;
     }
-    const within = (1n << shift) - 1n;
-    return (page & within) === 0n ? page | (address & within) : undefined;
+    const isRange = (entry & pte.N) !== 0n;
+    if (isRange && (level > 0 || ((page >> 12n) & 15n) !== 8n)) return undefined;
+    const within = (1n << (isRange ? 16n : shift)) - 1n;
+    const start = isRange ? page & ~within : page;
+    return (start & within) === 0n ? start | (address & within) : undefined;
   }
   return undefined;
 }

@@ -98,6 +98,7 @@ const stateCells = [
   'sepc',
   'scause',
   'stval',
+  'stimecmp',
   'satp',
   'fcsr',
   'pmpcfg0',

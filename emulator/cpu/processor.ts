@@ -25,7 +25,7 @@ import { greatestRamBytes, hartCell, layoutFor, type MemoryLayout, pageBytes, tr
 import { processorModule, regionTable, wasmPageBytes } from './module';
 import { isSavedProcessor, restoreHart, saveHart, type SavedProcessor } from './saved-state';
 import { importModule } from './system/imports';
-import { exitCode, mstatus, privilege } from './system/status';
+import { environmentConfiguration, exitCode, mstatus, privilege } from './system/status';
 import { Turns, type HartRun } from './turns';
 
 /** The stop word is looked at, and V8 gets a chance to swap in better code, at least this often. */
@@ -228,8 +228,10 @@ export class Processor implements Cpu {
   startHart(index: number, pc: bigint, mode: PrivilegeMode): void {
     const hart = this.hart(index);
     const { state } = hart;
-    if (mode === 'M') this.resetHart(hart);
-    else {
+    if (mode === 'M') {
+      this.resetHart(hart);
+      this.timerChanged(state);
+    } else {
       for (let register = 1; register < 32; register++) state.setX(register, 0n);
       state.set('satp', 0n);
       state.set('mstatus', state.get('mstatus') & ~(mstatus.SIE | mstatus.MIE));
@@ -356,6 +358,7 @@ export class Processor implements Cpu {
         state.get('attempted') + (this.executing === index ? BigInt(this.steps - this.executingSince) : 0n),
       time: () => this.environment.time(),
       flush: () => this.generated.flush(state.base),
+      timerChanged: () => this.timerChanged(state),
       statusChanged: () => this.generated.statusChanged(state.base),
     };
   }
@@ -372,8 +375,14 @@ export class Processor implements Cpu {
     state.set('trapStep', -2n);
     state.set('mode', BigInt(privilege.M));
     state.set('mstatus', resetStatus);
+    state.set('stimecmp', -1n);
     updateRegions(hart);
     hart.statusChanged();
+  }
+
+  private timerChanged(state: HartState): void {
+    const enabled = (state.get('menvcfg') & environmentConfiguration.STCE) !== 0n;
+    this.environment.supervisorTimer?.(state.index, enabled ? state.get('stimecmp') : undefined);
   }
 
   private bridgeHost(): BridgeHost {

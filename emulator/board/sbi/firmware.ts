@@ -1,10 +1,9 @@
 // The builtin firmware: serves environment calls of a guest in S-mode, so that a kernel boots without any M-mode code.
 // [RISC-V SBI 2.0] Guarantees: every call returns, whatever its numbers and arguments.
-import type { SavedState, Stateful } from '../../bus/access';
 import type { GuestMemory } from '../../bus/memory';
 import type { Cpu } from '../../cpu/contract';
 import type { BoardContext } from '../contract';
-import { type MachineTimer, TimerComparators } from '../timer';
+import type { TimerComparators } from '../timer';
 import type { Uart16550 } from '../uart16550';
 import { refused, type SbiExtension, type SbiServices } from './call';
 import { fenceExtension, hartStateExtension, interruptExtension, timerExtension } from './harts';
@@ -25,25 +24,13 @@ const extensions: ReadonlyMap<number, SbiExtension> = new Map(
 );
 
 const register = { a0: 10, a1: 11, a6: 16, a7: 17 } as const;
-/** The timer is off until the guest sets it. */
-const never = (1n << 64n) - 1n;
 
-export class BuiltinFirmware implements Stateful {
+export class BuiltinFirmware {
   private readonly services: SbiServices;
-  private readonly timer: TimerComparators;
 
-  constructor(context: BoardContext, cpu: Cpu, memory: GuestMemory, machineTimer: MachineTimer, console: Uart16550) {
-    this.timer = new TimerComparators(
-      'sbi timer',
-      'STIP',
-      context.harts,
-      never,
-      machineTimer,
-      context.clock,
-      (hart, name, level) => context.setInterrupt(hart, name, level),
-    );
+  constructor(context: BoardContext, cpu: Cpu, memory: GuestMemory, timer: TimerComparators, console: Uart16550) {
     const serves = (id: bigint): boolean => extensionOf(id) !== undefined;
-    this.services = { cpu, memory, context, console, timer: this.timer, serves };
+    this.services = { cpu, memory, context, console, timer, serves };
   }
 
   /** Serves the call in the hart's registers: extension a7, function a6, arguments a0 to a5. [SBI 3] */
@@ -57,16 +44,6 @@ export class BuiltinFirmware implements Stateful {
     const { error, value } = row?.serve(this.services, call) ?? refused('notSupported');
     cpu.writeX(hart, register.a0, BigInt.asUintN(64, error));
     if (value !== undefined) cpu.writeX(hart, register.a1, BigInt.asUintN(64, value));
-  }
-
-  reset(): void {
-    this.timer.reset();
-  }
-  save(): SavedState {
-    return this.timer.save();
-  }
-  restore(state: SavedState): void {
-    this.timer.restore(state);
   }
 }
 

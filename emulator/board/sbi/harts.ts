@@ -5,6 +5,7 @@ import { extension, hartsOf, refused, type SbiServices, succeeded } from './call
 import { supervisorStart } from './start';
 
 const satp = 0x180;
+const stimecmp = 0x14d;
 /** States that HSM reports. [SBI 9] */
 const hartStatus = { started: 0n, stopped: 1n } as const;
 const retentiveSuspend = 0n;
@@ -39,12 +40,18 @@ function dropTranslations(cpu: Cpu, hart: number): void {
 const fence = (services: SbiServices, mask: bigint, base: bigint) =>
   fenceHarts(services, mask, base) ? succeeded() : refused('invalidParameter');
 
+/** The guest may as well write stimecmp itself: it is one comparator, and both show in it. */
+export function setTimer({ cpu, timer }: SbiServices, hart: number, time: bigint): void {
+  cpu.pokeCsr(hart, stimecmp, time);
+  timer.set(hart, time);
+}
+
 export const timerExtension = extension(0x5449_4d45, 'TIME', [
   [
     0,
     'set_timer',
     (services, { hart, arguments: [time] }) => {
-      services.timer.set(hart, time);
+      setTimer(services, hart, time);
       return succeeded();
     },
   ],

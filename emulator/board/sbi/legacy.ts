@@ -1,6 +1,6 @@
 // The calls of SBI 0.1, each an extension of its own: results in a0 alone, hart masks by virtual address. [RISC-V SBI 2.0, 5]
 import { refused, type SbiCall, type SbiExtension, type SbiResult, type SbiServices } from './call';
-import { fenceHarts, interruptHarts } from './harts';
+import { fenceHarts, interruptHarts, setTimer } from './harts';
 
 const done: SbiResult = { error: 0n };
 const failed: SbiResult = { error: refused('failed').error };
@@ -28,8 +28,8 @@ function onHarts(services: SbiServices, call: SbiCall, act: typeof interruptHart
 }
 
 export const legacyExtensions: readonly SbiExtension[] = [
-  legacy(0, 'set_timer', ({ timer }, { hart, arguments: [time] }) => {
-    timer.set(hart, time);
+  legacy(0, 'set_timer', (services, { hart, arguments: [time] }) => {
+    setTimer(services, hart, time);
     return done;
   }),
   legacy(1, 'console_putchar', ({ context, console }, { arguments: [character] }) => {

@@ -6,6 +6,7 @@ const csr = {
   medeleg: 0x302,
   mideleg: 0x303,
   mcounteren: 0x306,
+  menvcfg: 0x30a,
   scounteren: 0x106,
   satp: 0x180,
   pmpcfg0: 0x3a0,
@@ -21,6 +22,8 @@ const delegatedExceptions = 0xb1ffn;
 const delegatedInterrupts = 0x222n;
 /** cycle, time and instret. */
 const counters = 7n;
+/** stimecmp, memory types in page tables, and every operation on cache blocks. */
+const environment = (1n << 63n) | (1n << 62n) | (1n << 7n) | (1n << 6n) | (3n << 4n);
 /** One naturally aligned region over the whole address space, open for everything. [RISC-V priv. 3.7.1] */
 const wholeMemory = { address: (1n << 54n) - 1n, configuration: 0x1fn } as const;
 
@@ -39,6 +42,7 @@ export function supervisorStart(hart: number, pc: bigint, opaque: bigint): HartS
       [csr.medeleg, delegatedExceptions],
       [csr.mideleg, delegatedInterrupts],
       [csr.mcounteren, counters],
+      [csr.menvcfg, environment],
       [csr.scounteren, counters],
       [csr.satp, 0n],
       [csr.pmpaddr0, wholeMemory.address],

@@ -132,6 +132,12 @@ class FlowMeaning implements Meaning<null, null> {
   fenceTranslations(): void {
     this.outside();
   }
+  orderInvalidations(): void {
+    this.outside();
+  }
+  cacheBlock(): void {
+    this.outside();
+  }
   environmentCall(): void {
     this.outside();
   }

@@ -330,6 +330,12 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
   fenceTranslations(): void {
     this.outside();
   }
+  orderInvalidations(): void {
+    this.outside();
+  }
+  cacheBlock(): void {
+    this.outside();
+  }
   environmentCall(): void {
     this.outside();
   }

@@ -10,6 +10,8 @@ export interface CsrHart {
   time(): bigint;
   /** Translations may no longer hold. */
   flush(): void;
+  /** stimecmp or what enables it changed. */
+  timerChanged(): void;
   /** mstatus changed. */
   statusChanged(): void;
 }

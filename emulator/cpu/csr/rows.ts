@@ -1,7 +1,10 @@
 // The CSR table: name, number, what a read shows and what a write may change. [RISC-V priv. 2.2, 3.1, 10.1; RISC-V unpriv. 20.2]
 // The order of fields is the number's. Where a field is WARL, an illegal value leaves it as it was.
+import { interruptBit } from '../contract';
+import { baseExtensions, lowerModes } from '../extensions';
 import type { CellName } from '../layout';
-import { mstatus, privilege, satpMode } from '../system/status';
+import { timeEnable } from '../system/direct';
+import { environmentConfiguration as configuration, mstatus, privilege, satpMode } from '../system/status';
 import { counterRows } from './counters';
 import { protectionRows } from './protection';
 import type { CsrHart, CsrRow } from './row';
@@ -72,8 +75,12 @@ const mip: CsrRow = {
   number: 0x344,
   read: pendingInterrupts,
   modifies: ({ state }) => state.get('mip'),
-  write: ({ state }, value) =>
-    state.set('mip', (state.get('mip') & ~supervisorInterrupts) | (value & supervisorInterrupts)),
+  write: ({ state }, value) => {
+    // While the comparator drives STIP, software does not. [RISC-V priv. 3.1.9]
+    const driven = (state.get('menvcfg') & configuration.STCE) === 0n ? 0n : 1n << BigInt(interruptBit.STIP);
+    const writable = supervisorInterrupts & ~driven;
+    state.set('mip', (state.get('mip') & ~writable) | (value & writable));
+  },
 };
 const sip: CsrRow = {
   name: 'sip',
@@ -85,6 +92,41 @@ const sip: CsrRow = {
   },
 };
 
+/** The time at which STIP becomes pending. [RISC-V priv. 12, Sstc] */
+const stimecmp: CsrRow = {
+  name: 'stimecmp',
+  number: 0x14d,
+  permits: ({ state }) =>
+    state.getWord('mode') === privilege.M ||
+    ((state.get('menvcfg') & configuration.STCE) !== 0n && (state.get('mcounteren') & timeEnable) !== 0n),
+  read: ({ state }) => state.get('stimecmp'),
+  write: (hart, value) => {
+    hart.state.set('stimecmp', value);
+    hart.timerChanged();
+  },
+};
+
+const blockFields = configuration.FIOM | configuration.CBIE | configuration.CBCFE | configuration.CBZE;
+const reservedInvalidation = 2n << 4n;
+
+/** menvcfg or senvcfg. */
+function environmentRow(name: 'menvcfg' | 'senvcfg', number: number, writable: bigint): CsrRow {
+  return {
+    name,
+    number,
+    read: ({ state }) => state.get(name),
+    write: (hart, value) => {
+      const old = hart.state.get(name);
+      let next = value & writable;
+      if ((next & configuration.CBIE) === reservedInvalidation)
+        next = (next & ~configuration.CBIE) | (old & configuration.CBIE);
+      hart.state.set(name, next);
+      if (((next ^ old) & configuration.PBMTE) !== 0n) hart.flush();
+      if (((next ^ old) & configuration.STCE) !== 0n) hart.timerChanged();
+    },
+  };
+}
+
 const satp: CsrRow = {
   name: 'satp',
   number: 0x180,
@@ -93,7 +135,7 @@ const satp: CsrRow = {
   read: ({ state }) => state.get('satp'),
   write: (hart, value) => {
     const mode = value >> 60n;
-    if (mode !== satpMode.bare && mode !== satpMode.sv39 && mode !== satpMode.sv48) return;
+    if (mode !== satpMode.bare && (mode < satpMode.sv39 || mode > satpMode.sv57)) return;
     hart.state.set('satp', value);
     // Translations carry no address-space number.
     hart.flush();
@@ -117,8 +159,10 @@ function floatRow(name: string, number: number, mask: bigint, shift: number): Cs
 }
 
 /** RV64 with these extensions and modes; it cannot be changed. */
-const extensions = ['A', 'C', 'D', 'F', 'I', 'M', 'S', 'U'] as const;
-const misa = extensions.reduce((bits, letter) => bits | (1n << BigInt(letter.charCodeAt(0) - 65)), 2n << 62n);
+const misa = [...baseExtensions, ...lowerModes].reduce(
+  (bits, letter) => bits | (1n << BigInt(letter.charCodeAt(0) - 'a'.charCodeAt(0))),
+  2n << 62n,
+);
 
 const zero = (): bigint => 0n;
 
@@ -137,12 +181,13 @@ export const csrRows: readonly CsrRow[] = [
   cellRow('sie', 0x104, 'mie', { by: 'mideleg', write: supervisorInterrupts }, 'interrupts'),
   vectorRow('stvec', 0x105, 'stvec'),
   cellRow('scounteren', 0x106, 'scounteren', { write: 0xffff_ffffn }),
-  cellRow('senvcfg', 0x10a, 'senvcfg', { write: 1n }),
+  environmentRow('senvcfg', 0x10a, blockFields),
   cellRow('sscratch', 0x140, 'sscratch'),
   cellRow('sepc', 0x141, 'sepc', { write: all & ~1n }),
   cellRow('scause', 0x142, 'scause'),
   cellRow('stval', 0x143, 'stval'),
   sip,
+  stimecmp,
   satp,
 
   constantRow('mvendorid', 0xf11, zero),
@@ -157,7 +202,7 @@ export const csrRows: readonly CsrRow[] = [
   cellRow('mie', 0x304, 'mie', { write: allInterrupts }, 'interrupts'),
   vectorRow('mtvec', 0x305, 'mtvec'),
   cellRow('mcounteren', 0x306, 'mcounteren', { write: 0xffff_ffffn }),
-  cellRow('menvcfg', 0x30a, 'menvcfg', { write: 1n }),
+  environmentRow('menvcfg', 0x30a, blockFields | configuration.PBMTE | configuration.STCE),
   cellRow('mscratch', 0x340, 'mscratch'),
   cellRow('mepc', 0x341, 'mepc', { write: all & ~1n }),
   cellRow('mcause', 0x342, 'mcause'),

@@ -9,6 +9,8 @@ export type FField = 'fd' | 'fs1' | 'fs2' | 'fs3';
 export type NumberField = 'imm' | 'shamt' | 'csr' | 'zimm' | 'rm' | 'aq' | 'rl' | 'fm' | 'pred' | 'succ';
 export type Field = XField | FField | NumberField;
 
+export type CacheBlockOperation = 'clean' | 'flush' | 'invalidate' | 'zero';
+
 export type Bytes = 1 | 2 | 4 | 8;
 export type Bits = 8 | 16 | 32;
 
@@ -91,6 +93,10 @@ export interface Meaning<V, C> {
   fence(): void;
   fenceInstructions(): void;
   fenceTranslations(address: V, addressSpace: V): void;
+  /** Orders invalidations of translations with other accesses; illegal in U-mode. */
+  orderInvalidations(): void;
+  /** Acts on the cache block that holds an address, where the modes above allow it. */
+  cacheBlock(operation: CacheBlockOperation, address: V): void;
   environmentCall(): void;
   breakpoint(): void;
   returnFrom(mode: 'M' | 'S'): void;

@@ -1,4 +1,4 @@
-// Zicsr and the privileged instructions. [RISC-V unpriv. 6; RISC-V priv. 3.3 and 10.2]
+// Zicsr, Svinval and the privileged instructions. [RISC-V unpriv. 6; RISC-V priv. 3.3, 10.2 and 13]
 import type { InstructionRow, MeaningFunction } from './format';
 
 function row(name: string, encoding: string, text: string, meaning: MeaningFunction): InstructionRow {
@@ -18,4 +18,10 @@ export const privileged: readonly InstructionRow[] = [
   row('sfence.vma', '0001001 rs2 rs1 000 00000 1110011', 'rs1, rs2', (m) =>
     m.fenceTranslations(m.x('rs1'), m.x('rs2')),
   ),
+  // An invalidation takes effect at once, so that the fences around it have nothing left to order.
+  row('sinval.vma', '0001011 rs2 rs1 000 00000 1110011', 'rs1, rs2', (m) =>
+    m.fenceTranslations(m.x('rs1'), m.x('rs2')),
+  ),
+  row('sfence.w.inval', '0001100 00000 00000 000 00000 1110011', '', (m) => m.orderInvalidations()),
+  row('sfence.inval.ir', '0001100 00001 00000 000 00000 1110011', '', (m) => m.orderInvalidations()),
 ];

@@ -3,10 +3,11 @@ import { call, type CodeWriter, type Expression, load, op, type Operand, select 
 import type { Local } from '../../wasm/function';
 import { Arithmetic, loads, signedLoads, stores } from '../arithmetic';
 import type { FloatOperation } from '../float';
-import type { Bytes, FField, Field, Meaning, NumberField, XField } from '../instructions/meaning';
+import type { Bytes, CacheBlockOperation, FField, Field, Meaning, NumberField, XField } from '../instructions/meaning';
 import { control, hartCell, record, translation } from '../layout';
 import { noteOrder } from '../system/access';
 import { cell, cell32, setCell } from '../system/context';
+import { blockEnable } from '../system/cache-block';
 import { csrChange, csrFlag, csrOutcome } from '../system/direct';
 import { cause, exitCode, mstatus, privilege } from '../system/status';
 import { entryOffset } from '../system/translate';
@@ -279,6 +280,20 @@ export class RecordMeaning extends Arithmetic implements Meaning<Expression, Exp
     );
     this.goBoundary(this.nextPc());
     this.ended = true;
+  }
+  orderInvalidations(): void {
+    this.c.when(op('i32.eqz', cell32(this.frame.hart, 'mode')), () => this.illegal());
+  }
+  cacheBlock(operation: CacheBlockOperation, address: Expression): void {
+    const { hart } = this.frame;
+    const enabled = blockEnable[operation];
+    const lacks = (name: 'menvcfg' | 'senvcfg'): Expression => op('i64.eqz', op('i64.and', cell(hart, name), enabled));
+    // S-mode asks M-mode, and U-mode both. [RISC-V unpriv. 19.4.2]
+    const mode = cell32(hart, 'mode');
+    this.c.when(op('i32.and', op('i32.ne', mode, privilege.M), lacks('menvcfg')), () => this.illegal());
+    this.c.when(op('i32.and', op('i32.eqz', mode), lacks('senvcfg')), () => this.illegal());
+    const { manageBlock, zeroBlock } = this.frame.functions.access;
+    this.attempt(call(operation === 'zero' ? zeroBlock : manageBlock, 'i32', hart, address));
   }
   /** Illegal in U-mode, and in S-mode while a bit of mstatus traps it. */
   private refuseToUser(trapBit: bigint): void {

@@ -13,6 +13,7 @@ import {
 import type { Local } from '../../wasm/function';
 import { pageFlag } from '../contract';
 import { control, pageBytes, record, slotRegion, translation } from '../layout';
+import { declareManageBlock, declareZeroBlock } from './cache-block';
 import { cell, cell32, isInRam, pageFlags, ramOffset, setCell, type SystemContext } from './context';
 import { accessKind, cause, outcome } from './status';
 import { entryOffset, noAddress, tableFor } from './translate';
@@ -77,9 +78,13 @@ export interface AccessFunctions {
   readonly atomicBegin: number;
   /** (hart, virtualAddress, bytes, value, order) -> outcome; after `atomicBegin` of the same instruction */
   readonly atomicEnd: number;
+  /** (hart, virtualAddress) -> outcome; the block that holds the address is zeros afterwards */
+  readonly zeroBlock: number;
+  /** (hart, virtualAddress) -> outcome; checks that the block may be accessed */
+  readonly manageBlock: number;
 }
 
-interface Parts {
+export interface Parts {
   readonly context: SystemContext;
   readonly translate: number;
   readonly raise: number;
@@ -108,6 +113,8 @@ export function declareAccesses(
     storeConditional: declareStoreConditional(parts),
     atomicBegin: declareAtomicBegin(parts),
     atomicEnd: declareAtomicEnd(parts),
+    zeroBlock: declareZeroBlock(parts),
+    manageBlock: declareManageBlock(parts),
   };
 }
 
@@ -174,7 +181,7 @@ function crossesPage(address: Operand, bytes: Operand): Expression {
   return op('i32.gt_u', op('i32.add', within, bytes), pageBytes);
 }
 
-function raiseAndReturn(c: CodeWriter, { raise }: Parts, hart: Local, code: Operand, address: Operand): void {
+export function raiseAndReturn(c: CodeWriter, { raise }: Parts, hart: Local, code: Operand, address: Operand): void {
   c.return(call(raise, 'i32', hart, code, address));
 }
 
@@ -186,7 +193,7 @@ function translated(c: CodeWriter, parts: Parts, hart: Local, address: Operand, 
 }
 
 /** Asks the environment about a watched access; returns from the function that is being written when it refuses. */
-function announce(
+export function announce(
   c: CodeWriter,
   { context }: Parts,
   hart: Local,

@@ -7,7 +7,7 @@ import { mstatus, privilege, satpMode } from './status';
 export const csrChange = { write: 0, set: 1, clear: 2 } as const;
 export const csrFlag = { reads: 4, writes: 8 } as const;
 /** The bit of mcounteren and scounteren for `time`. [RISC-V priv. 3.1.11] */
-const timeEnable = 2n;
+export const timeEnable = 2n;
 /** How a CSR access ends. After `changed` interrupts may be due and translation may differ. */
 export const csrOutcome = { done: 0, illegal: 1, changed: 2 } as const;
 
@@ -99,7 +99,7 @@ function declareLegalised({ module }: SystemContext): number {
     });
     c.when(op('i32.eq', effect, csrEffect.translation), () => {
       const mode = op('i64.shr_u', wanted, 60n);
-      const paged = op('i64.le_u', op('i64.sub', mode, satpMode.sv39), satpMode.sv48 - satpMode.sv39);
+      const paged = op('i64.le_u', op('i64.sub', mode, satpMode.sv39), satpMode.sv57 - satpMode.sv39);
       c.return(select(op('i32.or', op('i64.eqz', mode), paged), wanted, stored));
     });
     c.result(wanted);

@@ -23,7 +23,18 @@ export const mstatus = {
 } as const;
 
 /** Translation schemes that satp.MODE selects. [RISC-V priv. 10.1.11] */
-export const satpMode = { bare: 0n, sv39: 8n, sv48: 9n } as const;
+export const satpMode = { bare: 0n, sv39: 8n, sv48: 9n, sv57: 10n } as const;
+
+/** Fields of menvcfg and senvcfg. [RISC-V priv. 3.1.18, 10.1.10] */
+export const environmentConfiguration = {
+  FIOM: 1n,
+  CBIE: 3n << 4n,
+  CBCFE: 1n << 6n,
+  CBZE: 1n << 7n,
+  /** In menvcfg only. */
+  PBMTE: 1n << 62n,
+  STCE: 1n << 63n,
+} as const;
 
 /** Exception codes. [RISC-V priv. 3.1.15] */
 export const cause = {

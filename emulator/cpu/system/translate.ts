@@ -1,5 +1,5 @@
-// Address translation: exact translation entries, page-table walks for Sv39 and Sv48, and the flushes that forget them.
-// Accessed and dirty bits are set by the walk, as QEMU does. [RISC-V priv. 10.3 to 10.5]
+// Address translation: exact translation entries, page-table walks for Sv39, Sv48 and Sv57, and the flushes that forget them.
+// Accessed and dirty bits are set by the walk, as QEMU does. [RISC-V priv. 10.3 to 10.6, 11 (Svnapot), 12 (Svpbmt)]
 import {
   call,
   type CodeWriter,
@@ -25,7 +25,7 @@ import {
   type SystemContext,
 } from './context';
 import { pmpPermission, protection } from './protection';
-import { accessKind, cause, mstatus, privilege } from './status';
+import { accessKind, cause, environmentConfiguration, mstatus, privilege } from './status';
 
 /** What translation yields instead of an address when it fails; the cause is then in the hart's `faultCause`. */
 export const noAddress = -1n;
@@ -39,9 +39,14 @@ const pte = {
   U: 16n,
   A: 64n,
   D: 128n,
-  /** Svnapot, Svpbmt and the bits reserved between them and the page number; none is implemented. */
-  reserved: 0xffc0_0000_0000_0000n,
+  reserved: 0x1fc0_0000_0000_0000n,
+  /** The memory type, which changes nothing here: memory is sequentially consistent, and devices are never cached. */
+  PBMT: 3n << 61n,
+  N: 1n << 63n,
 } as const;
+/** The one size of a naturally aligned power-of-two range of pages: its exponent, and what the page number ends in. */
+const rangeShift = 16n;
+const rangePattern = { mask: 15n, value: 8n } as const;
 
 export interface TranslationFunctions {
   /** (hart, virtualAddress, kind, bytes) -> physical address or `noAddress`. */
@@ -148,7 +153,7 @@ function declareWalk(context: SystemContext, protect: number, invalidateCode: nu
     const pageFault = (): void => fail(cause.loadPageFault, cause.storePageFault, cause.instructionPageFault);
     const accessFault = (): void => fail(cause.loadAccessFault, cause.storeAccessFault, cause.instructionAccessFault);
 
-    // satp.MODE 8 is Sv39 with three levels, 9 is Sv48 with four. `shift` is the lowest address bit that the level's index covers.
+    // satp.MODE 8 is Sv39 with three levels, 9 is Sv48 with four, 10 is Sv57 with five. `shift` is the lowest address bit that the level's index covers.
     const levels = op('i64.sub', op('i64.shr_u', satp, 60n), 5n);
     const shift = c.keep(op('i64.add', 3n, op('i64.mul', levels, 9n)));
     const unused = c.keep(op('i64.sub', 55n, shift));
@@ -160,6 +165,9 @@ function declareWalk(context: SystemContext, protect: number, invalidateCode: nu
     const has = (bits: bigint) => op('i64.ne', op('i64.and', entry, bits), 0n);
     const lacks = (bits: bigint) => op('i64.eqz', op('i64.and', entry, bits));
 
+    const typed = op('i64.ne', op('i64.and', cell(hart, 'menvcfg'), environmentConfiguration.PBMTE), 0n);
+    const reserved = c.keep(select(typed, pte.reserved, pte.reserved | pte.PBMT));
+
     c.block((leaf) => {
       c.loop((again) => {
         const index = op('i64.and', op('i64.shr_u', address, shift), 511n);
@@ -169,10 +177,11 @@ function declareWalk(context: SystemContext, protect: number, invalidateCode: nu
         c.when(op('i32.eqz', op('i32.and', isInRam(layout, offset), op('i32.ne', readable, 0))), accessFault);
         c.set(at, op('i32.wrap_i64', offset));
         c.set(entry, load('i64.load', at, layout.ram));
-        c.when(op('i32.or', lacks(pte.V), has(pte.reserved)), pageFault);
+        c.when(op('i32.or', lacks(pte.V), op('i64.ne', op('i64.and', entry, reserved), 0n)), pageFault);
+        c.when(op('i64.eq', op('i64.and', entry, pte.PBMT), pte.PBMT), pageFault);
         c.when(op('i32.and', lacks(pte.R), has(pte.W)), pageFault);
         c.brIf(leaf, has(pte.R | pte.X));
-        c.when(has(pte.A | pte.D | pte.U), pageFault);
+        c.when(has(pte.A | pte.D | pte.U | pte.N | pte.PBMT), pageFault);
         c.set(table, op('i64.shl', op('i64.shr_u', entry, 10n), 12n));
         c.set(shift, op('i64.sub', shift, 9n));
         c.brIf(again, op('i64.ge_u', shift, 12n));
@@ -190,8 +199,15 @@ function declareWalk(context: SystemContext, protect: number, invalidateCode: nu
       op('i32.or', isFetch, op('i64.eqz', op('i64.and', status, mstatus.SUM))),
     );
     c.when(select(has(pte.U), userPageRefused, op('i32.eqz', supervisor)), pageFault);
+    const physicalPage = c.keep(op('i64.shl', op('i64.shr_u', op('i64.shl', entry, 10n), 20n), 12n));
+    c.when(has(pte.N), () => {
+      const ending = op('i64.and', op('i64.shr_u', physicalPage, 12n), rangePattern.mask);
+      const legal = op('i32.and', op('i64.eq', shift, 12n), op('i64.eq', ending, rangePattern.value));
+      c.when(op('i32.eqz', legal), pageFault);
+      c.set(shift, rangeShift);
+      c.set(physicalPage, op('i64.and', physicalPage, -(1n << rangeShift)));
+    });
     const superpageMask = c.keep(op('i64.sub', op('i64.shl', 1n, shift), 1n));
-    const physicalPage = c.keep(op('i64.shl', op('i64.shr_u', entry, 10n), 12n));
     c.when(op('i64.ne', op('i64.and', physicalPage, superpageMask), 0n), pageFault);
     const executableRead = op('i32.and', has(pte.X), op('i64.ne', op('i64.and', status, mstatus.MXR), 0n));
     const permitted = select(

@@ -5,6 +5,7 @@ import {
   pageTables,
   ramBase,
   ramBytes,
+  schemes,
   scratch,
   type StateCsr,
   supervisorVectors,
@@ -44,7 +45,7 @@ export interface Context {
   readonly fcsr: bigint;
   readonly x: bigint[];
   readonly f: bigint[];
-  /** Root, middle and leaf entries. */
+  /** Entries of the tables, in their order. */
   readonly entries: bigint[];
   readonly scratch: Uint8Array;
   /** Registers that hold addresses inside the window. */
@@ -53,8 +54,20 @@ export interface Context {
   readonly constantRegisters: readonly number[];
 }
 
-/** Two bits above a table entry's permissions. [RISC-V priv. 11.3] */
-const entry = { V: 1n, R: 2n, W: 4n, X: 8n, U: 16n, G: 32n, A: 64n, D: 128n } as const;
+/** Bits of a page-table entry. [RISC-V priv. 10.3.1, 11, 12] */
+const entry = { V: 1n, R: 2n, W: 4n, X: 8n, U: 16n, G: 32n, A: 64n, D: 128n, PBMT: 3n << 61n, N: 1n << 63n } as const;
+/** Fields of menvcfg. QEMU 7.2 takes memory types whatever PBMTE says, so it is always set. */
+export const environment = {
+  FIOM: 1n,
+  CBIE: 3n << 4n,
+  CBCFE: 1n << 6n,
+  CBZE: 1n << 7n,
+  PBMTE: 1n << 62n,
+  STCE: 1n << 63n,
+} as const;
+export const timerInterrupt = 1n << 5n;
+/** A time that never comes; what is added to it on the way to nanoseconds stays in 64 bits. */
+export const farTime = 1n << 40n;
 const leafOf = (address: number, flags: bigint): bigint => (BigInt(Math.floor(address / 4096)) << 10n) | flags;
 
 /** Where nothing is mapped on either board. */
@@ -73,13 +86,15 @@ export function isHole(physicalAddress: bigint): boolean {
   return physicalAddress >= BigInt(ramBase + ramBytes) && (physicalAddress < 1n << 34n || physicalAddress >= 1n << 35n);
 }
 
+const firstLeaf = tableEntries.fifth + tableEntries.fourth + tableEntries.root + tableEntries.middle;
+
 /** What an access that faulted led to: RAM, a place where nothing is, or what only QEMU has. */
 export function placeOf({ mode, satp, entries }: Context, address: bigint): 'ram' | 'hole' | 'device' {
   const inRam = (physical: bigint): boolean => physical >= BigInt(ramBase) && physical < BigInt(ramBase + ramBytes);
   if (inRam(address)) return 'ram';
   const mapped = satp !== 0n && mode !== 'M';
   if (mapped && address >> 16n === 0x4000n) {
-    const leaf = entries[tableEntries.root + tableEntries.middle + (Number(address >> 12n) % tableEntries.leaf)] ?? 0n;
+    const leaf = entries[firstLeaf + (Number(address >> 12n) % tableEntries.leaf)] ?? 0n;
     return isHole(((leaf >> 10n) & ((1n << 44n) - 1n)) << 12n) ? 'hole' : 'ram';
   }
   if (mapped && address >> 30n === 1n) return 'ram';
@@ -120,7 +135,8 @@ export function randomInteger(random: Random): bigint {
 export function randomContext(random: Random, startAt: (mode: Mode, mapped: boolean) => number): Context {
   const mode: Mode = random.weighted({ M: 30, S: 40, U: 30 });
   const mapped = random.below(mode === 'M' ? 4 : 2) === 0 || (mode !== 'M' && random.once(5));
-  const satp = mapped ? (8n << 60n) | (random.bits(16) << 44n) | BigInt(pageTables.root / 4096) : 0n;
+  const scheme = random.pick(schemes);
+  const satp = mapped ? (scheme.mode << 60n) | (random.bits(16) << 44n) | BigInt(scheme.table / 4096) : 0n;
   const registers = shuffled(
     random,
     Array.from({ length: 31 }, (_, index) => index + 1).filter((number) => number !== 2),
@@ -200,27 +216,37 @@ function randomEntries(random: Random, mode: Mode): bigint[] {
       (random.once(3) ? 0n : entry.D) |
       (random.bits(1) * entry.G) |
       (random.once(3) ? random.bits(2) << 8n : 0n) |
-      (random.once(40) ? 1n << BigInt(54 + random.below(10)) : 0n)
+      // Of the memory types, 3 is reserved; QEMU 7.2 takes it.
+      (random.once(6) ? BigInt(1 + random.below(2)) << 61n : 0n) |
+      (random.once(40) ? entry.N : 0n)
     );
+  };
+  // Bits that a pointer to a table must not have spoil everything below it.
+  const pointerTo = (table: number, spoilt: number): bigint => {
+    const forbidden = [entry.U, entry.A, entry.D, entry.N, 1n << 61n, 1n << 62n] as const;
+    return leafOf(table, entry.V | (random.once(spoilt) ? random.pick(forbidden) : 0n));
   };
   const sane = entry.V | entry.R | entry.W | entry.X;
   const accessed = (): bigint => random.bits(2) << 6n;
+  // Without permissions it is a pointer, which must not lead to what is no table.
+  const superpage = (address: number): bigint => {
+    const bits = flags();
+    return leafOf((bits & (entry.R | entry.W | entry.X)) === 0n ? pageTables.leaf : address, bits);
+  };
   const root = [
     0n,
-    leafOf(pageTables.middle, random.once(30) ? entry.V | entry.U : entry.V),
+    pointerTo(pageTables.middle, 30),
     // Code and handlers run from these two gigapages.
     leafOf(0x8000_0000, sane | accessed()),
     leafOf(0x8000_0000, sane | entry.U | accessed()),
-    leafOf(0x8000_0000 + (random.once(2) ? 4096 : 0), flags()),
-    0n,
-    0n,
+    superpage(0x8000_0000 + (random.once(2) ? 4096 : 0)),
     0n,
   ];
   const middle = [
-    leafOf(pageTables.leaf, entry.V),
-    leafOf(0x8000_0000, flags()),
+    pointerTo(pageTables.leaf, 30),
+    superpage(0x8000_0000),
     // A superpage must be aligned to its size.
-    leafOf(0x8000_0000 + (random.once(2) ? 4096 : 0), flags()),
+    superpage(0x8000_0000 + (random.once(2) ? 4096 : 0)),
     0n,
     0n,
     0n,
@@ -228,27 +254,46 @@ function randomEntries(random: Random, mode: Mode): bigint[] {
     0n,
   ];
   const leaf = Array.from({ length: tableEntries.leaf }, (_, index) => {
+    // A range of 64 KiB shows the window at its first two pages only.
+    if (index < 2 && random.once(3)) return leafOf(scratch.firstPage, flags() | entry.N) | rangeEnding(random);
     const page = random.once(40) ? holeAddress : scratch.firstPage + (index % 2) * 4096;
     return leafOf(page, flags());
   });
-  return [...root, ...middle, ...leaf];
+  return [pointerTo(pageTables.fourth, 60), pointerTo(pageTables.root, 60), ...root, ...middle, ...leaf];
+}
+
+/** What the page number of a range ends in: 8, or what is reserved. */
+function rangeEnding(random: Random): bigint {
+  return (random.once(8) ? random.bits(4) : 8n) << 10n;
+}
+
+/** menvcfg with every field random but those that decide what STIP and page tables mean. */
+export function randomEnvironment(random: Random, kept: bigint): bigint {
+  const invalidation = BigInt(random.pick([0, 1, 3])) << 4n;
+  const others = random.bits(8) & (environment.FIOM | environment.CBCFE | environment.CBZE);
+  return (kept & (environment.PBMTE | environment.STCE)) | invalidation | others;
 }
 
 function randomCsrs(random: Random, mode: Mode, satp: bigint, start: number): Record<StateCsr, bigint> {
   const pending = random.once(4);
+  // While stimecmp drives STIP, no other interrupt is pending.
+  const timed = random.once(6);
+  const compare = random.pick([0n, farTime]);
+  const due = compare === 0n ? timerInterrupt : 0n;
   const protect = random.once(4);
   const maybe = (bits: bigint, times: number): bigint => (random.once(times) ? bits : 0n);
   return {
     medeleg: random.once(2) ? random.bits(16) & delegableExceptions : 0n,
     mideleg: random.bits(12) & supervisorInterrupts & (random.once(2) ? -1n : 0n),
-    mie: pending || random.once(4) ? random.bits(12) & allInterrupts : 0n,
-    mip: pending ? 1n << BigInt(random.pick([1, 5, 9])) : 0n,
+    mie: pending || timed || random.once(4) ? random.bits(12) & allInterrupts : 0n,
+    menvcfg: randomEnvironment(random, environment.PBMTE | (timed ? environment.STCE : 0n)),
+    stimecmp: compare,
+    mip: timed ? due : pending ? 1n << BigInt(random.pick([1, 5, 9])) : 0n,
     satp,
-    mcounteren: random.bits(3),
-    scounteren: random.bits(3),
+    mcounteren: random.bits(4),
+    scounteren: random.bits(4),
     mcountinhibit: random.once(4) ? random.bits(3) & 5n : 0n,
-    menvcfg: random.bits(1),
-    senvcfg: random.bits(1),
+    senvcfg: randomEnvironment(random, 0n),
     stvec: BigInt(supervisorVectors) | random.bits(1),
     sscratch: randomInteger(random),
     sepc: randomInteger(random) & ~1n,

@@ -10,13 +10,17 @@ import type { EncodedField } from '../../../emulator/cpu/instructions/format';
 import { type Random, seededRandom } from '../../reference/random';
 import {
   type Context,
+  environment,
+  farTime,
   isProtected,
   type Mode,
   randomContext,
+  randomEnvironment,
   randomInteger,
   randomPermissions,
   randomRegion,
   status,
+  timerInterrupt,
 } from './context';
 import { absentCsrs, type CsrChoice, csrChoices } from './csr-choices';
 import { codeBase, userAlias } from './layout';
@@ -94,8 +98,14 @@ function required(name: string): EncodableInstruction {
   return found;
 }
 
+/** QEMU 7.2 has neither Zicond nor cache-block operations. */
+export function absentFromQemu(name: string): boolean {
+  return /^(czero|cbo)\./.test(name);
+}
+
 const byKind = new Map<Kind, EncodableInstruction[]>();
 for (const name of instructionNames) {
+  if (absentFromQemu(name)) continue;
   const instruction = required(name);
   const kind = kindOf(instruction);
   byKind.set(kind, [...(byKind.get(kind) ?? []), instruction]);
@@ -118,6 +128,11 @@ const weights = {
   undefined: 1,
 } as const;
 
+/** QEMU 7.2 executes these in U-mode too. */
+export function isInvalidationFence(name: string): boolean {
+  return name === 'sfence.w.inval' || name === 'sfence.inval.ir';
+}
+
 class Builder {
   private readonly items: Item[] = [];
   private readonly constants: number[];
@@ -139,7 +154,8 @@ class Builder {
     this.constants = [...context.constantRegisters];
     this.mode = context.mode;
     this.translates = context.mode === 'M' && context.satp !== 0n && !random.once(4);
-    this.interrupt = context.csrs.mip === 0n ? 1n << BigInt(random.pick([1, 5, 9])) : context.csrs.mip;
+    const any = 1n << BigInt(random.pick([1, 5, 9]));
+    this.interrupt = this.timed ? timerInterrupt : context.csrs.mip === 0n ? any : context.csrs.mip;
   }
 
   build(): Uint8Array {
@@ -147,6 +163,11 @@ class Builder {
     if (this.mode === 'M') this.setMachineStatus();
     while (this.items.length < count) this.add();
     return this.assemble();
+  }
+
+  /** Whether stimecmp drives STIP. */
+  private get timed(): boolean {
+    return (this.context.csrs.menvcfg & environment.STCE) !== 0n;
   }
 
   get reservations(): number[] {
@@ -161,7 +182,7 @@ class Builder {
       case 'atomic':
       case 'memory':
       case 'stack':
-        this.push(random.pick(rowsOf(kind)));
+        this.addPlain(random.pick(rowsOf(kind)));
         return;
       case 'branch':
       case 'jump':
@@ -274,6 +295,18 @@ class Builder {
     if (register !== undefined) this.push(required('csrrw'), { rd: 0, csr: 0x300, rs1: register });
   }
 
+  private addPlain(instruction: EncodableInstruction): void {
+    if (this.mode === 'U' && isInvalidationFence(instruction.name)) return;
+    if (instruction.name !== 'ctzw') {
+      this.push(instruction);
+      return;
+    }
+    // QEMU 7.2 goes on counting where the low word is 0.
+    const operand = this.destination() || 5;
+    this.push(required('bseti'), { rd: operand, rs1: operand, shamt: this.random.below(32) });
+    this.push(instruction, { rs1: operand }, { inside: true });
+  }
+
   private addIndirectJump(): void {
     const { random } = this;
     const form = required(random.pick(['jalr', 'jalr', 'c.jr', 'c.jalr']));
@@ -342,10 +375,12 @@ class Builder {
       return;
     }
     // Regions change only where there are some: that is known then.
-    const available = csrChoices.filter(({ name }) => isProtected(this.context) || !name.startsWith('pmp'));
+    const available = csrChoices.filter(
+      ({ name, use }) => (isProtected(this.context) || !name.startsWith('pmp')) && (this.timed || use !== 'timer'),
+    );
     const reachable = available.filter((choice) => (choice.number >> 8) % 4 <= { M: 3, S: 1, U: 0 }[this.mode]);
     const choice = random.pick(random.once(8) ? available : reachable);
-    if (['mie', 'mip', 'sie', 'sip', 'mstatus', 'sstatus', 'mideleg'].includes(choice.name))
+    if (['mie', 'mip', 'sie', 'sip', 'mstatus', 'sstatus', 'mideleg', 'stimecmp'].includes(choice.name))
       this.interruptsTouched = true;
     this.pushCsr(choice);
   }
@@ -390,6 +425,17 @@ class Builder {
         const seen = this.destination();
         this.push(required('csrrs'), { csr, rs1: 0, rd: seen });
         this.push(required('addi'), { rd: seen, rs1: 0 }, { inside: true });
+        return;
+      }
+      case 'environment': {
+        const register = this.constant(randomEnvironment(random, this.context.csrs.menvcfg));
+        if (register !== undefined && random.once(2)) this.push(required('csrrw'), { csr, rs1: register });
+        else this.push(required(random.pick(['csrrsi', 'csrrci'])), { csr, zimm: 1 });
+        return;
+      }
+      case 'timer': {
+        const register = this.constant(random.pick([0n, farTime]));
+        if (register !== undefined) this.push(required('csrrw'), { csr, rs1: register });
         return;
       }
       case 'permissions': {

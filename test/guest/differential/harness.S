@@ -18,8 +18,12 @@
   bnez t5, 1b
 .endm
 
-// Copies between the three page tables and a packed block: `load` and `store` are the block's direction.
+// Copies between the page tables and a packed block: `load` and `store` are the block's direction.
 .macro each_table direction         // block in s3
+  li s4, FIFTH_TABLE
+  \direction FIFTH_ENTRIES
+  li s4, FOURTH_TABLE
+  \direction FOURTH_ENTRIES
   li s4, ROOT_TABLE
   \direction ROOT_ENTRIES
   li s4, MIDDLE_TABLE

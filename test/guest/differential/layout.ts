@@ -20,9 +20,24 @@ export const control = {
   saved: 64,
 } as const;
 
-/** Page tables of the mapped contexts: one table of each level, the first entries of each are in the record. */
-export const pageTables = { root: 0x8001_0000, middle: 0x8001_1000, leaf: 0x8001_2000 } as const;
-export const tableEntries = { root: 8, middle: 8, leaf: 16 } as const;
+/**
+ * Page tables of the mapped contexts: one table of each level, the first entries of each are in the record. Sv39 begins at `root`, Sv48 and
+ * Sv57 at the tables above it.
+ */
+export const pageTables = {
+  fifth: 0x8001_4000,
+  fourth: 0x8001_3000,
+  root: 0x8001_0000,
+  middle: 0x8001_1000,
+  leaf: 0x8001_2000,
+} as const;
+export const tableEntries = { fifth: 1, fourth: 1, root: 6, middle: 8, leaf: 16 } as const;
+/** satp.MODE of each scheme and where it begins. */
+export const schemes = [
+  { mode: 8n, table: pageTables.root },
+  { mode: 9n, table: pageTables.fourth },
+  { mode: 10n, table: pageTables.fifth },
+] as const;
 
 /** Two pages; sequences may touch only the window over the boundary between them, which is set before and dumped after each. */
 export const scratch = { firstPage: 0x8002_0000, window: 0x8002_0f00, windowBytes: 512 } as const;
@@ -33,9 +48,12 @@ export const resultsBase = 0x8180_0000;
 /** QEMU puts the device tree somewhere behind this. */
 const deviceTreeBase = ramBase + (48 << 20);
 
-/** CSRs that are set before a sequence and dumped after it. `mepc` and `mstatus` are where the sequence starts. */
+/**
+ * CSRs that are set before a sequence and dumped after it. `mepc` and `mstatus` are where the sequence starts. On QEMU, stimecmp drives mip
+ * also while menvcfg does not let it: mip comes behind.
+ */
 export const stateCsrs = [
-  'medeleg', 'mideleg', 'mie', 'mip', 'satp', 'mcounteren', 'scounteren', 'mcountinhibit', 'menvcfg', 'senvcfg', 'stvec', 'sscratch', 'sepc',
+  'medeleg', 'mideleg', 'mie', 'menvcfg', 'stimecmp', 'mip', 'satp', 'mcounteren', 'scounteren', 'mcountinhibit', 'senvcfg', 'stvec', 'sscratch', 'sepc',
   'scause', 'stval', 'mcause', 'mtval', 'pmpaddr0', 'pmpaddr1', 'pmpaddr2', 'pmpaddr3', 'pmpcfg0', 'mepc', 'mstatus',
 ] as const; // prettier-ignore
 export type StateCsr = (typeof stateCsrs)[number];
@@ -93,9 +111,13 @@ export function assemblerConstants(): string[] {
     CONTROL_RESULT: control.result,
     CONTROL_TRAPS: control.traps,
     CONTROL_SAVED: control.saved,
+    FIFTH_TABLE: pageTables.fifth,
+    FOURTH_TABLE: pageTables.fourth,
     ROOT_TABLE: pageTables.root,
     MIDDLE_TABLE: pageTables.middle,
     LEAF_TABLE: pageTables.leaf,
+    FIFTH_ENTRIES: tableEntries.fifth,
+    FOURTH_ENTRIES: tableEntries.fourth,
     ROOT_ENTRIES: tableEntries.root,
     MIDDLE_ENTRIES: tableEntries.middle,
     LEAF_ENTRIES: tableEntries.leaf,

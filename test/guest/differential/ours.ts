@@ -65,6 +65,9 @@ class Environment implements CpuEnvironment {
   time: CpuEnvironment['time'] = () => 0n;
   environmentCall: CpuEnvironment['environmentCall'] = () => false;
   trap: CpuEnvironment['trap'] = () => undefined;
+  supervisorTimer = (hart: number, compare: bigint | undefined): void => {
+    if (compare !== undefined) this.cpu?.setInterrupt(hart, 'STIP', compare === 0n);
+  };
 }
 
 const isHarness = (pc: bigint): boolean => pc >= BigInt(ramBase) && pc < BigInt(control.base);

@@ -285,7 +285,7 @@ test('WARL fields keep what they cannot take', () => {
     ['csrw', 'misa', 'zero'],
     ['csrw', 'pmpcfg0', 't0'],
     ['csrw', 'pmpaddr15', 't0'],
-    ['li', 't0', 0xa000_0000_0000_1234n],
+    ['li', 't0', 0xb000_0000_0000_1234n],
     ['csrw', 'satp', 't0'],
     ['li', 't0', 0x1000],
     ['csrw', 'mstatus', 't0'],

@@ -148,6 +148,12 @@ export class ReferenceMeaning implements Meaning<bigint, boolean> {
   fenceTranslations(): void {
     throw new NotModelled('sfence.vma');
   }
+  orderInvalidations(): void {
+    throw new NotModelled('sfence.w.inval');
+  }
+  cacheBlock(): void {
+    throw new NotModelled('cbo');
+  }
   environmentCall(): void {
     throw new NotModelled('ecall');
   }

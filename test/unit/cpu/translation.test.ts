@@ -15,6 +15,8 @@ const full = V | R | W | X | A | D;
 
 const sv39 = { mode: 8n, levels: 3 };
 const sv48 = { mode: 9n, levels: 4 };
+const sv57 = { mode: 10n, levels: 5 };
+const schemes = [sv39, sv48, sv57];
 const tables = 0x8_0000;
 const satp = 0x180;
 const mstatus = 0x300;
@@ -139,7 +141,7 @@ test('accessed and dirty bits are set by hardware, dirty only by stores', () => 
 });
 
 test('superpages map and must be aligned', () => {
-  for (const scheme of [sv39, sv48]) {
+  for (const scheme of schemes) {
     for (const level of [1, 2]) {
       const virtual = 5n << BigInt(12 + 9 * level);
       const lines: Line[] = [
@@ -166,23 +168,139 @@ test('addresses that are not sign-extended fault', () => {
     [sv39, 0x40_0000_0000n],
     [sv39, 0xffff_0000_0000_0000n],
     [sv48, 0x8000_0000_0000n],
+    [sv57, 0x100_0000_0000_0000n],
+    [sv57, 0xfe00_0000_0000_0000n],
   ] as const) {
     assert.deepEqual(trapOf(translated('S', loadFrom(address), { scheme })), { cause: 13, tval: address });
   }
   const high = 0xffff_ffff_ffff_f000n;
-  for (const scheme of [sv39, sv48]) {
+  for (const scheme of schemes) {
     const bench = translated('S', loadFrom(high), { scheme, map: (to) => to.map(high, target, full) });
     assert.equal(trapOf(bench), undefined);
   }
 });
 
 test('reserved bits in an entry fault', () => {
-  for (const reserved of [1n << 54n, 1n << 61n, 1n << 63n]) {
-    let entry = 0;
-    const bench = translated('S', loadFrom(there), { map: (to) => (entry = to.map(there, target, full)) });
+  for (const reserved of [1n << 54n, 1n << 60n, 1n << 61n, 1n << 62n]) {
+    assert.deepEqual(trapWith(reserved, []), { cause: 13, tval: there });
+  }
+});
+
+const menvcfg = 0x30a;
+const PBMTE = 1n << 62n;
+
+/** What a load from a page traps with whose entry has these bits too, at its level 0 or above its leaf. */
+function trapWith(bits: bigint, enabled: readonly bigint[], at: 'leaf' | 'table' = 'leaf') {
+  let entry = 0;
+  const bench = translated('S', loadFrom(there), { map: (to) => (entry = to.map(there, target, full)) });
+  const view = new DataView(bench.cpu.ram.buffer, bench.cpu.ram.byteOffset);
+  if (at === 'table') entry = tables + Number((there >> 30n) & 511n) * 8;
+  view.setBigUint64(entry, bench.tables.entry(entry) | bits, true);
+  bench.cpu.pokeCsr(
+    0,
+    menvcfg,
+    enabled.reduce((all, bit) => all | bit, 0n),
+  );
+  return trapOf(bench);
+}
+
+test('memory types are there while menvcfg.PBMTE is set, in leaves only; one is reserved', () => {
+  for (const type of [1n, 2n]) assert.equal(trapWith(type << 61n, [PBMTE]), undefined);
+  assert.deepEqual(trapWith(3n << 61n, [PBMTE]), { cause: 13, tval: there });
+  assert.deepEqual(trapWith(1n << 61n, []), { cause: 13, tval: there });
+  assert.deepEqual(trapWith(1n << 61n, [PBMTE], 'table'), { cause: 13, tval: there });
+});
+
+test('a range of 64 KiB maps each of its pages to the page of the same place', () => {
+  const range = 0x4001_0000n;
+  const N = 1n << 63n;
+  const lines: Line[] = [
+    ['li', 's0', range],
+    ['li', 's1', 0x1000],
+    ['li', 't0', 16],
+    'next:',
+    ['ld', 't1', 0, 's0'],
+    ['add', 'a0', 'a0', 't1'],
+    ['sd', 'a0', 8, 's0'],
+    ['add', 's0', 's0', 's1'],
+    ['addi', 't0', 't0', -1],
+    ['bnez', 't0', 'next'],
+  ];
+  const entries: number[] = [];
+  const attempt = (first: bigint, ending = 8n, level = 0) => {
+    entries.length = 0;
+    const bench = translated('S', lines, {
+      map: (to) => {
+        for (let page = 0; page < (level === 0 ? 16 : 1); page++) {
+          entries.push(to.map(first + BigInt(page * 0x1000), ramBase + 0x10000, V | R | W, level));
+        }
+      },
+    });
     const view = new DataView(bench.cpu.ram.buffer, bench.cpu.ram.byteOffset);
-    view.setBigUint64(entry, bench.tables.entry(entry) | reserved, true);
-    assert.deepEqual(trapOf(bench), { cause: 13, tval: there });
+    for (const entry of entries) {
+      view.setBigUint64(entry, bench.tables.entry(entry) | N | (ending << 10n), true);
+    }
+    for (let page = 0; page < 16; page++) view.setBigUint64(0x10000 + page * 0x1000, BigInt(page + 1), true);
+    const seen = entries.map((_, page) => bench.cpu.translate(0, first + BigInt(page * 0x1000)));
+    bench.cpu.run(bench.cpu.steps + 200);
+    return { bench, seen, trap: bench.traps[0], view };
+  };
+  const { bench, seen, trap, view } = attempt(range);
+  assert.equal(trap?.cause, 2, 'the illegal word at the end');
+  assert.equal(bench.x('a0'), 136n);
+  for (let page = 0; page < 16; page++) {
+    const sum = BigInt(((page + 1) * (page + 2)) / 2);
+    assert.equal(view.getBigUint64(0x10000 + page * 0x1000 + 8, true), sum, `page ${page}`);
+    assert.equal(seen[page], ramBase + 0x10000 + page * 0x1000);
+    assert.equal(bench.tables.entry(entries[page] ?? 0) & 0xc0n, 0xc0n, 'A and D of the entry that was walked');
+  }
+  for (const wrong of [0n, 4n, 12n, 9n]) assert.equal(attempt(range, wrong).trap?.cause, 13, `pattern ${wrong}`);
+  assert.equal(attempt(0x4000_0000n, 8n, 1).trap?.cause, 13, 'not at a higher level');
+});
+
+test('an invalidation for one address forgets the whole range that holds it', () => {
+  for (const invalidate of ['sfence.vma', 'sinval.vma']) {
+    const range = 0x4001_0000n;
+    let entry = 0;
+    const entryAt = 0x7000_0000n;
+    const bench = translated(
+      'S',
+      [
+        ['li', 's0', range],
+        ['ld', 'a0', 0, 's0'],
+        ['sd', 'zero', 0, 's4'],
+        ['li', 't0', 0x5000],
+        ['add', 't0', 't0', 's0'],
+        ['sfence.w.inval'],
+        [invalidate, 't0', 'zero'],
+        ['sfence.inval.ir'],
+        ['ld', 'a1', 0, 's0'],
+      ],
+      {
+        map: (to) => {
+          entry = to.map(range, ramBase + 0x18000, full);
+          to.map(entryAt, ramBase + (entry & ~0xfff), full);
+        },
+      },
+    );
+    const view = new DataView(bench.cpu.ram.buffer, bench.cpu.ram.byteOffset);
+    view.setBigUint64(entry, bench.tables.entry(entry) | (1n << 63n), true);
+    bench.cpu.writeX(0, 20, entryAt + BigInt(entry & 0xfff));
+    assert.deepEqual(trapOf(bench), { cause: 13, tval: range }, invalidate);
+  }
+});
+
+test('Svinval: illegal in U-mode, and the invalidation alone where TVM traps it', () => {
+  const TVM = 1n << 20n;
+  const attempt = (mode: 'S' | 'U', line: Line, status = 0n): number | undefined => {
+    const bench = translated(mode, [line, ['ebreak']], { status });
+    bench.cpu.run(bench.cpu.steps + 50);
+    return bench.traps[0]?.cause;
+  };
+  for (const line of [['sinval.vma', 'zero', 'zero'], ['sfence.w.inval'], ['sfence.inval.ir']] as const) {
+    assert.equal(attempt('U', line), 2, line[0]);
+    assert.equal(attempt('S', line), 3, line[0]);
+    assert.equal(attempt('S', line, TVM), line[0] === 'sinval.vma' ? 2 : 3, line[0]);
   }
 });
 

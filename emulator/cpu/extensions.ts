@@ -1,0 +1,38 @@
+// What the processor implements, once: misa, the device tree and the documentation are derived from this list.
+// [RISC-V unpriv. 39, naming conventions; RISC-V priv. 3.1.1]
+
+/** Single-letter extensions behind RV64, in canonical order. */
+export const baseExtensions = ['i', 'm', 'a', 'f', 'd', 'c'] as const;
+
+/** Modes below M-mode, which misa shows as letters and the instruction set string does not. */
+export const lowerModes = ['s', 'u'] as const;
+
+/** Extensions with longer names, in canonical order: by the category their second letter names, the supervisor's last. */
+export const namedExtensions = [
+  'zicbom',
+  'zicbop',
+  'zicboz',
+  'zicntr',
+  'zicond',
+  'zicsr',
+  'zifencei',
+  'zihintpause',
+  'zihpm',
+  'zba',
+  'zbb',
+  'zbc',
+  'zbs',
+  'sstc',
+  'svinval',
+  'svnapot',
+  'svpbmt',
+] as const;
+
+/** The instruction set string of the device tree binding. */
+export const instructionSet = [`rv64${baseExtensions.join('')}`, ...namedExtensions].join('_');
+
+/** The largest translation scheme, in the binding's words; smaller ones are there as well. */
+export const largestTranslation = 'riscv,sv57';
+
+/** Bytes of a cache block, which `cbo` instructions act on. */
+export const cacheBlockBytes = 64;
