@@ -38,7 +38,7 @@ function requestRule(texts: RequestTexts, judge: Judge): Rule {
     ...texts,
     // A ring that shows the device what was never meant as a request is the cause of odd requests.
     follows: ['ring.*', 'ownership.*', ...(texts.follows ?? [])],
-    needs: { device: deviceId.block, ring: 'split' },
+    needs: { device: deviceId.block },
     on: ['publish'],
     broken: (fact, at) =>
       fact.chains.flatMap((chain) => {
@@ -74,7 +74,11 @@ function requestFinding(
     evidence,
     place:
       first === undefined
-        ? { kind: 'descriptor', queue: fact.queue, index: request.chain.head }
+        ? {
+            kind: 'descriptor',
+            queue: fact.queue,
+            index: request.chain.packed === undefined ? request.chain.head : request.chain.slot,
+          }
         : elementPlace(fact.queue, first, 'addr'),
   };
 }

@@ -11,6 +11,8 @@ import { interruptRules } from './interrupt';
 import { legacyRules } from './legacy';
 import { notificationRules } from './notification';
 import { ownershipRules } from './ownership';
+import { packedSetupRules } from './packed-setup';
+import { packedRules } from './packed';
 import { queueSetupRules } from './queue-setup';
 import { registerRules } from './register';
 import { ringRules } from './ring';
@@ -31,7 +33,9 @@ export const catalogue: readonly Rule[] = [
   ...legacyRules,
   ...draftRules,
   ...queueSetupRules,
+  ...packedSetupRules,
   ...ringRules,
+  ...packedRules,
   ...ownershipRules,
   ...notificationRules,
   ...interruptRules,

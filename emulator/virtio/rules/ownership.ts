@@ -69,7 +69,6 @@ export const ownershipRules: readonly Rule[] = [
     blames: 'access',
     covers: ['core.cleanup.driver.1'],
     section: '3.3.1',
-    needs: { ring: 'split' },
     on: ['ring-store'],
     broken: (fact, at) => {
       const { place } = fact;

@@ -1,6 +1,8 @@
 // Rules of configuring, enabling and stopping a queue. [virtio 1.4, 2.7.1, 4.2.2.2, 4.2.3.2]
 import { inMemory } from '../queue/chain';
-import { areaAlignment, areaBytes, maximumQueueSize, type SplitArea } from '../spec/split-ring';
+import { type AreaName, bytesOfArea, type RingFormat } from '../queue/ring';
+import { feature, hasFeature } from '../spec/feature';
+import { areaAlignment, maximumQueueSize } from '../spec/split-ring';
 import { status } from '../spec/status';
 import { areasOf } from '../watch/queue-setup';
 import { hex, registerPlace, seen } from './evidence';
@@ -9,30 +11,38 @@ import type { QueueState } from '../watch/state';
 
 type ReadyWrite = FactOf<'queue-ready-write'>;
 
-interface EnabledQueue {
+export interface EnabledQueue {
   readonly queue: View<QueueState>;
+  /** As negotiated. */
+  readonly format: RingFormat;
   readonly size: number;
-  readonly areas: Readonly<Record<SplitArea, bigint>>;
+  readonly areas: Readonly<Record<AreaName, bigint>>;
 }
 
 /** The queue that a write to QueueReady enables, with what was configured for it. */
-function enabled(fact: ReadyWrite, at: RuleContext): EnabledQueue | undefined {
+export function enabled(fact: ReadyWrite, at: RuleContext): EnabledQueue | undefined {
   const queue = at.device.queues[fact.queue];
   if (queue === undefined || fact.before !== 0 || fact.value === 0) return undefined;
-  if (fact.pageFrame !== undefined) return { queue, size: fact.pageFrame.size, areas: fact.pageFrame };
-  return { queue, size: queue.setup.QueueSize ?? queue.maximumSize, areas: areasOf(queue.setup) };
+  const format = hasFeature(at.device.features.accepted, feature.RING_PACKED) ? 'packed' : 'split';
+  if (fact.pageFrame !== undefined) return { queue, format, size: fact.pageFrame.size, areas: fact.pageFrame };
+  return { queue, format, size: queue.setup.QueueSize ?? queue.maximumSize, areas: areasOf(queue.setup) };
 }
 
-const areaNames: Readonly<Record<SplitArea, { readonly name: string; readonly register: string }>> = {
-  descriptor: { name: 'descriptor table', register: 'QueueDescLow' },
-  available: { name: 'available ring', register: 'QueueDriverLow' },
-  used: { name: 'used ring', register: 'QueueDeviceLow' },
+/** What each format calls the three areas. */
+export const areaNames: Readonly<Record<RingFormat, Readonly<Record<AreaName, string>>>> = {
+  split: { descriptor: 'descriptor table', available: 'available ring', used: 'used ring' },
+  packed: { descriptor: 'descriptor ring', available: 'driver area', used: 'device area' },
 };
-const allAreas: readonly SplitArea[] = ['descriptor', 'available', 'used'];
+export const areaRegisters: Readonly<Record<AreaName, string>> = {
+  descriptor: 'QueueDescLow',
+  available: 'QueueDriverLow',
+  used: 'QueueDeviceLow',
+};
+export const allAreas: readonly AreaName[] = ['descriptor', 'available', 'used'];
 
 const isPowerOfTwo = (value: number): boolean => value > 0 && (value & (value - 1)) === 0;
 
-const unusable = ['queue.area-outside-memory', 'queue.not-configured'] as const;
+export const unusable = ['queue.area-outside-memory', 'queue.not-configured'] as const;
 
 export const queueSetupRules: readonly Rule[] = [
   rule('queue-setup', {
@@ -207,9 +217,9 @@ export const queueSetupRules: readonly Rule[] = [
       const first = wrong[0];
       if (first === undefined) return false;
       return {
-        message: `${wrong.map((area) => `The ${areaNames[area].name} of queue ${fact.queue} is at ${hex(setup.areas[area])}, which is no multiple of ${areaAlignment[area]}`).join('. ')}.`,
-        evidence: wrong.map((area) => seen(areaNames[area].name, hex(setup.areas[area]))),
-        place: registerPlace(areaNames[first].register),
+        message: `${wrong.map((area) => `The ${areaNames.split[area]} of queue ${fact.queue} is at ${hex(setup.areas[area])}, which is no multiple of ${areaAlignment[area]}`).join('. ')}.`,
+        evidence: wrong.map((area) => seen(areaNames.split[area], hex(setup.areas[area]))),
+        place: registerPlace(areaRegisters[first]),
       };
     },
   }),
@@ -223,22 +233,23 @@ export const queueSetupRules: readonly Rule[] = [
     covers: ['core.reserved-features.driver.5'],
     ancestors: ['lguest.range-desc', 'lguest.range-avail', 'lguest.range-used'],
     section: '6.1',
-    needs: { ring: 'split' },
     follows: ['queue.not-configured', 'legacy.page-size-not-written'],
     on: ['queue-ready-write'],
     broken: (fact, at) => {
       const setup = enabled(fact, at);
       if (setup === undefined) return false;
-      const outside = allAreas.filter((area) => !inMemory(at.memory, setup.areas[area], areaBytes[area](setup.size)));
+      const outside = allAreas.filter(
+        (area) => !inMemory(at.memory, setup.areas[area], bytesOfArea(setup.format, area, setup.size)),
+      );
       const first = outside[0];
       if (first === undefined) return false;
       return {
-        message: `${outside.map((area) => `The ${areaNames[area].name} of queue ${fact.queue}, ${areaBytes[area](setup.size)} bytes at ${hex(setup.areas[area])}, is not in RAM`).join('. ')}.`,
+        message: `${outside.map((area) => `The ${areaNames[setup.format][area]} of queue ${fact.queue}, ${bytesOfArea(setup.format, area, setup.size)} bytes at ${hex(setup.areas[area])}, is not in RAM`).join('. ')}.`,
         evidence: [
-          ...outside.map((area) => seen(areaNames[area].name, hex(setup.areas[area]))),
+          ...outside.map((area) => seen(areaNames[setup.format][area], hex(setup.areas[area]))),
           seen('RAM', `${hex(at.memory.base)} to ${hex(at.memory.base + at.memory.sizeBytes - 1)}`),
         ],
-        place: registerPlace(areaNames[first].register),
+        place: registerPlace(areaRegisters[first]),
       };
     },
   }),
@@ -246,26 +257,25 @@ export const queueSetupRules: readonly Rule[] = [
     id: 'queue.areas-overlap',
     title: 'Driver placed parts of a queue over each other',
     why: 'What the device writes into the used ring then changes descriptors or the available ring.',
-    fix: 'Give each part its own memory: 16, 2 and 8 bytes for each entry, and 6 more for each of the two rings.',
+    fix: 'Give each part its own memory. A split ring takes 16, 2 and 8 bytes for each entry, and 6 more for each of the two rings; a packed ring 16 for each descriptor, and twice 4.',
     level: 'hazard',
     blames: 'access',
     covers: [],
     section: '2.7',
-    needs: { ring: 'split' },
     follows: unusable,
     on: ['queue-ready-write'],
     broken: (fact, at) => {
       const setup = enabled(fact, at);
       if (setup === undefined) return false;
-      const endOf = (area: SplitArea): bigint => setup.areas[area] + BigInt(areaBytes[area](setup.size));
+      const endOf = (area: AreaName): bigint => setup.areas[area] + BigInt(bytesOfArea(setup.format, area, setup.size));
       for (const a of allAreas) {
         for (const b of allAreas.slice(allAreas.indexOf(a) + 1)) {
           if (setup.areas[a] >= endOf(b) || setup.areas[b] >= endOf(a)) continue;
           return {
-            message: `The ${areaNames[a].name} and the ${areaNames[b].name} of queue ${fact.queue} share memory.`,
+            message: `The ${areaNames[setup.format][a]} and the ${areaNames[setup.format][b]} of queue ${fact.queue} share memory.`,
             evidence: [
-              seen(areaNames[a].name, `${hex(setup.areas[a])} to ${hex(endOf(a) - 1n)}`),
-              seen(areaNames[b].name, `${hex(setup.areas[b])} to ${hex(endOf(b) - 1n)}`),
+              seen(areaNames[setup.format][a], `${hex(setup.areas[a])} to ${hex(endOf(a) - 1n)}`),
+              seen(areaNames[setup.format][b], `${hex(setup.areas[b])} to ${hex(endOf(b) - 1n)}`),
             ],
             place: { kind: 'queue', queue: fact.queue },
           };

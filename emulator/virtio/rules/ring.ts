@@ -1,84 +1,11 @@
 // Rules of the contents of split rings: descriptor chains as they are published, and the indices. [virtio 1.4, 2.7]
-import type { Chain, ChainDefect, ChainElement } from '../../record/events';
-import { chainDefectText } from '../driver-error';
 import { feature } from '../spec/feature';
 import { descriptorFlag } from '../spec/split-ring';
 import { usesEventIdx } from '../watch/notification';
-import { type DescriptorField, descriptorFinding, elementFinding, type Publish, queueOf } from './chain-evidence';
+import { elementFinding, queueOf } from './chain-evidence';
+import { chainRule } from './chain-rule';
 import { hex, seen } from './evidence';
-import { type FactOf, type Finding, rule, type Rule, type RuleContext, type RuleTexts } from './rule';
-
-type DefectTexts = Pick<RuleTexts, 'id' | 'title' | 'why' | 'fix' | 'level' | 'covers' | 'section'> &
-  Partial<Pick<RuleTexts, 'ancestors'>>;
-type DefectKind = ChainDefect['kind'];
-
-/** The field of the descriptor table that a defect is about. */
-const fieldOf: Readonly<Record<DefectKind, DescriptorField>> = {
-  'head-out-of-range': 'addr',
-  'next-out-of-range': 'next',
-  loop: 'next',
-  'too-long': 'flags',
-  'too-many-bytes': 'len',
-  'readable-after-writable': 'flags',
-  'indirect-not-negotiated': 'flags',
-  'indirect-nested': 'flags',
-  'indirect-and-next': 'flags',
-  'indirect-length': 'len',
-  'indirect-outside-memory': 'addr',
-  'buffer-outside-memory': 'addr',
-  'zero-length': 'len',
-  'not-available': 'flags',
-  'indirect-entry-flags': 'flags',
-};
-
-/** A rule about what the walk of each published chain found. */
-function chainRule(kinds: readonly DefectKind[], texts: DefectTexts): Rule {
-  return rule('ring', {
-    ...texts,
-    blames: 'descriptor store',
-    needs: { ring: 'split' },
-    on: ['publish'],
-    broken: (fact, at) =>
-      fact.chains.flatMap((chain) =>
-        chain.defects
-          .filter((defect) => kinds.includes(defect.kind))
-          .map((defect) => defectFinding(fact, at, chain, defect)),
-      ),
-  });
-}
-
-function defectFinding(fact: Publish, at: RuleContext, chain: Chain, defect: ChainDefect): Finding {
-  const message = `Queue ${fact.queue}, chain ${chain.head}: ${chainDefectText(defect)}.`;
-  if (defect.kind === 'head-out-of-range') {
-    return {
-      message,
-      evidence: [seen('slot', chain.slot), seen('head', defect.head), seen('queue size', defect.queueSize)],
-      place: { kind: 'available', queue: fact.queue, field: 'ring', slot: chain.slot },
-      blamed: queueOf(fact, at)?.slotStores.get(chain.slot),
-    };
-  }
-  const field = fieldOf[defect.kind];
-  const element = elementOf(chain, defect);
-  return element === undefined
-    ? descriptorFinding(fact, at, chain, 'index' in defect ? defect.index : chain.head, field, message)
-    : elementFinding(fact, at, chain, element, field, message);
-}
-
-/** The element that a defect is about; undefined for descriptors that only name a table. */
-function elementOf(chain: Chain, defect: ChainDefect): ChainElement | undefined {
-  if (defect.kind === 'loop') return chain.elements.at(-1);
-  if (!('index' in defect)) return chain.elements.at(-1);
-  // These are about the descriptor that names a table; an entry of that table may have the same index.
-  if (aboutTable.has(defect.kind)) return undefined;
-  return [...chain.elements].reverse().find((element) => element.index === defect.index && !namesTable(element));
-}
-const aboutTable: ReadonlySet<DefectKind> = new Set([
-  'indirect-not-negotiated',
-  'indirect-and-next',
-  'indirect-length',
-  'indirect-outside-memory',
-]);
-const namesTable = ({ flags, indirect }: ChainElement): boolean => !indirect && (flags & descriptorFlag.INDIRECT) !== 0;
+import { type FactOf, type Finding, rule, type Rule, type RuleContext } from './rule';
 
 type IndexStore = FactOf<'ring-store'>;
 /** The new available index when this store writes all of it. */
@@ -100,7 +27,7 @@ function indexFinding(fact: IndexStore, before: number, after: number, message: 
 }
 
 export const ringRules: readonly Rule[] = [
-  chainRule(['head-out-of-range'], {
+  chainRule('split', ['head-out-of-range'], {
     id: 'split.head-out-of-range',
     title: 'Driver published a head that is not below the queue size',
     why: 'There is no such descriptor: a device that trusts the number reads beyond the table.',
@@ -109,7 +36,7 @@ export const ringRules: readonly Rule[] = [
     covers: [],
     section: '2.7.6',
   }),
-  chainRule(['next-out-of-range'], {
+  chainRule('split', ['next-out-of-range'], {
     id: 'split.next-out-of-range',
     title: 'Driver linked a descriptor to one outside its table',
     why: 'There is no such descriptor: a device that trusts the number reads beyond the table.',
@@ -118,7 +45,7 @@ export const ringRules: readonly Rule[] = [
     covers: [],
     section: '2.7.5',
   }),
-  chainRule(['loop', 'too-many-bytes'], {
+  chainRule('split', ['loop', 'too-many-bytes'], {
     id: 'split.chain-endless',
     title: 'Driver published a chain that loops or holds more than 4 GiB',
     why: 'A chain leads back to one of its own descriptors, or its lengths add up beyond 2^32 bytes. A device would never come to its end.',
@@ -127,7 +54,7 @@ export const ringRules: readonly Rule[] = [
     covers: ['split.desc-table.driver.1'],
     section: '2.7.5.2',
   }),
-  chainRule(['readable-after-writable'], {
+  chainRule('split', ['readable-after-writable'], {
     id: 'split.readable-after-writable',
     title: 'Driver put a device-readable descriptor behind a device-writable one',
     why: 'Devices read a request up to the first writable descriptor and write from there on; what is readable behind it is lost or misread.',
@@ -136,7 +63,7 @@ export const ringRules: readonly Rule[] = [
     covers: ['split.framing.driver.1'],
     section: '2.7.4.2',
   }),
-  chainRule(['indirect-not-negotiated'], {
+  chainRule('split', ['indirect-not-negotiated'], {
     id: 'split.indirect-not-negotiated',
     title: 'Driver used an indirect descriptor without VIRTIO_F_INDIRECT_DESC',
     why: 'A device that did not agree to the feature takes the table for the buffer itself.',
@@ -146,7 +73,7 @@ export const ringRules: readonly Rule[] = [
     ancestors: ['lguest.indirect-not-negotiated'],
     section: '2.7.5.3.1',
   }),
-  chainRule(['indirect-nested'], {
+  chainRule('split', ['indirect-nested'], {
     id: 'split.indirect-nested',
     title: 'Driver set VIRTQ_DESC_F_INDIRECT inside an indirect table',
     why: 'Tables do not nest: a device takes the entry for a buffer or gives the chain up.',
@@ -156,7 +83,7 @@ export const ringRules: readonly Rule[] = [
     ancestors: ['lguest.indirect-nested'],
     section: '2.7.5.3.1',
   }),
-  chainRule(['too-long'], {
+  chainRule('split', ['too-long'], {
     id: 'split.chain-too-long',
     title: 'Driver published a chain with more descriptors than the queue has',
     why: 'A device sizes its own lists by the queue size, and that limit holds for the entries of an indirect table too.',
@@ -166,7 +93,7 @@ export const ringRules: readonly Rule[] = [
     ancestors: ['lguest.indirect-too-long'],
     section: '2.7.5.3.1',
   }),
-  chainRule(['indirect-and-next'], {
+  chainRule('split', ['indirect-and-next'], {
     id: 'split.indirect-and-next',
     title: 'Driver set VIRTQ_DESC_F_INDIRECT and VIRTQ_DESC_F_NEXT together',
     why: 'A descriptor that names a table is the end of its chain; what follows it is lost.',
@@ -176,7 +103,7 @@ export const ringRules: readonly Rule[] = [
     ancestors: ['lguest.indirect-and-next'],
     section: '2.7.5.3.1',
   }),
-  chainRule(['indirect-length'], {
+  chainRule('split', ['indirect-length'], {
     id: 'split.indirect-length',
     title: 'Driver gave an indirect table a length that is not whole descriptors',
     why: 'The length is in bytes, 16 for each entry. Anything else is usually a count of entries.',
@@ -186,7 +113,7 @@ export const ringRules: readonly Rule[] = [
     ancestors: ['lguest.indirect-size'],
     section: '2.7.5.3',
   }),
-  chainRule(['indirect-outside-memory', 'buffer-outside-memory'], {
+  chainRule('split', ['indirect-outside-memory', 'buffer-outside-memory'], {
     id: 'split.buffer-outside-memory',
     title: 'Driver handed over an address outside memory',
     why: 'The device uses guest-physical addresses and finds no RAM there. Usually it is a virtual address, or a length that runs over the end.',
@@ -195,7 +122,7 @@ export const ringRules: readonly Rule[] = [
     covers: ['core.reserved-features.driver.5'],
     section: '6.1',
   }),
-  chainRule(['zero-length'], {
+  chainRule('split', ['zero-length'], {
     id: 'split.zero-length',
     title: 'Driver published a descriptor without bytes',
     why: 'An empty buffer carries nothing, and some devices give the whole queue up when they meet one.',

@@ -22,9 +22,9 @@ export const eventFlagNames: Readonly<Record<number, string>> = {
 };
 
 export type PackedArea = 'descriptor' | 'driver' | 'device';
-/** Required alignment of each area in bytes. [2.8.10] */
+/** Required alignment of each area in bytes. [2.8.10.1] */
 export const packedAlignment: Readonly<Record<PackedArea, number>> = { descriptor: 16, driver: 4, device: 4 };
-/** Bytes of each area. [2.8.10] */
+/** Bytes of each area. [2.8.10.1] */
 export const packedBytes: Readonly<Record<PackedArea, (queueSize: number) => number>> = {
   descriptor: (size) => descriptorBytes * size,
   driver: () => 4,

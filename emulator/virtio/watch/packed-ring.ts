@@ -2,7 +2,6 @@
 // queue are positions here: they count descriptors since the queue was enabled. [virtio 1.4, 2.8, 3.3.1]
 import type { Chain, VirtioEvent } from '../../record/events';
 import type { DriverEvent } from '../rules/rule';
-import { availableBits, lapBits } from '../spec/packed-ring';
 import { exposeChain, maximumUncollected, outstandingPosition, releaseChain, returnChain } from './chains';
 import type { QueueState } from './queue-state';
 import type { DeviceState } from './state';
@@ -60,8 +59,6 @@ function noteStore(queue: QueueState, event: DriverEvent & { readonly kind: 'rin
   queue.descriptorStores.set(event.physicalAddress, event);
   if (outstandingPosition(queue, place.index) === undefined) queue.building.add(place.index);
   if (place.field !== 'flags') return;
-  const isAvailable = (Number(event.after) & lapBits) === availableBits(nextPosition(queue, place.index), queue.size);
-  if (!isAvailable) return;
   queue.slotStores.set(place.index, event);
   queue.slotsSincePublish.add(place.index);
 }

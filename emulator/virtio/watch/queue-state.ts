@@ -86,7 +86,7 @@ export interface QueueState {
   usedEnds: number[];
   /** Newest driver store to each field of the queue's own descriptor table, by guest-physical address of the field. */
   descriptorStores: Map<number, DriverEvent>;
-  /** Newest driver store to each slot of the available ring; packed: of flags that make a descriptor available. */
+  /** Newest driver store to each slot of the available ring; packed: to the flags of each descriptor. */
   slotStores: Map<number, DriverEvent>;
   /** Slots stored since the last publish. */
   slotsSincePublish: Set<number>;

@@ -21,6 +21,10 @@ export interface Boot {
   readonly words?: string;
   /** Whether hot code is compiled; on by default. */
   readonly compiler?: 'on' | 'off';
+  /** Of every device; split unless it says otherwise. */
+  readonly ring?: 'split' | 'packed';
+  /** Switches of every device, as in a launch configuration. */
+  readonly features?: readonly string[];
 }
 
 export interface BootResult {
@@ -52,6 +56,7 @@ export function commandLine(boot: Boot): string {
 
 /** @param symbols of `vmlinux`, if violations are to be shown with lines */
 export function bootLinux(guest: LinuxGuest, boot: Boot, symbols: readonly Symbols[] = []): BootResult {
+  const rings = { ring: boot.ring ?? 'split', features: boot.features ?? [] };
   const configuration = parseLaunchConfiguration(
     {
       type: 'virtio',
@@ -65,9 +70,9 @@ export function bootLinux(guest: LinuxGuest, boot: Boot, symbols: readonly Symbo
       clock: 'warp',
       ...(boot.root === 'initramfs' && { initrd: guest.initrd }),
       devices: [
-        { type: 'block', name: 'vda', image: guest.disk, mode: 'overlay' },
-        { type: 'console', name: consoleName },
-        { type: 'entropy', name: 'rng0' },
+        { type: 'block', name: 'vda', image: guest.disk, mode: 'overlay', ...rings },
+        { type: 'console', name: consoleName, ...rings },
+        { type: 'entropy', name: 'rng0', ...rings },
       ],
     },
     { resolvePath: (file) => file, mayWriteFiles: false },

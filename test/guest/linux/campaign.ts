@@ -22,12 +22,24 @@ const boots: readonly Boot[] = [
   { name: 'OpenSBI, 1 hart, initramfs', bios: firmware, harts: 1, root: 'initramfs', words: 'echo' },
   { name: 'OpenSBI, 4 harts, disk', bios: firmware, harts: 4, root: 'disk', words: 'echo' },
 ];
+const packed: readonly Boot[] = [
+  { name: 'packed rings', bios: firmware, harts: 1, root: 'disk', words: 'echo', ring: 'packed' },
+  {
+    name: 'packed rings, plain',
+    bios: 'builtin',
+    harts: 4,
+    root: 'disk',
+    words: 'echo',
+    ring: 'packed',
+    features: ['-INDIRECT_DESC', '-EVENT_IDX'],
+  },
+];
 const quick: Boot = { name: 'quick', bios: firmware, harts: 1, root: 'initramfs', words: 'quiet quick' };
 
 const guest = linuxGuest();
 const image = loadSymbols(new Uint8Array(fs.readFileSync(guest.vmlinux)), { name: 'vmlinux' });
 const symbols = [image, image.rebased(loadedAt - linkedAt)];
-const chosen = boots.filter(({ name }) => name.includes(process.argv[2] ?? ''));
+const chosen = [...boots, ...packed].filter(({ name }) => name.includes(process.argv[2] ?? ''));
 let failed = 0;
 for (const boot of chosen) {
   const result = bootLinux(guest, boot, symbols);

@@ -11,6 +11,7 @@ import { draftTwins } from './twins/draft-virtio30';
 import { featureTwins } from './twins/features';
 import { handshakeTwins } from './twins/handshake';
 import { legacyTwins } from './twins/legacy';
+import { packedTwins } from './twins/packed';
 import { queueSetupTwins } from './twins/queue-setup';
 import { registerTwins } from './twins/registers';
 import { ringTwins } from './twins/ring';
@@ -26,6 +27,7 @@ const twins: readonly Twin[] = [
   ...legacyTwins,
   ...draftTwins,
   ...ringTwins,
+  ...packedTwins,
   ...signalTwins,
   ...deviceTwins,
   ...waitingTwins,
