@@ -6,6 +6,7 @@ import type { Cpu } from '../cpu/contract';
 import { planBoot } from './boot';
 import { Clint } from './clint';
 import type { Board, BoardContext, BootPlan, InterruptLine, InterruptObserver } from './contract';
+import { FirmwareConfiguration } from './firmware-configuration';
 import { FlashBank } from './flash';
 import { GoldfishRtc } from './goldfish-rtc';
 import { applyHartStart } from './hart-start';
@@ -69,7 +70,16 @@ export class VirtBoard implements Board {
     this.firmware =
       plan.bios === 'builtin' ? new BuiltinFirmware(context, cpu, memory, this.supervisorTimers, this.uart) : undefined;
     this.executable = [new ResetRom(plan.resetRom), flash0, flash1];
-    this.regions = [...this.executable, this.finisher, this.rtc, this.clint, this.plic, this.uart];
+    const firmwareConfiguration = new FirmwareConfiguration({ harts: context.harts }, memory);
+    this.regions = [
+      ...this.executable,
+      firmwareConfiguration,
+      this.finisher,
+      this.rtc,
+      this.clint,
+      this.plic,
+      this.uart,
+    ];
     this.parts = {
       clint: this.clint,
       plic: this.plic,
@@ -78,6 +88,7 @@ export class VirtBoard implements Board {
       flash0,
       flash1,
       supervisorTimers: this.supervisorTimers,
+      firmwareConfiguration,
     };
   }
 

@@ -124,6 +124,12 @@ export function generateDeviceTree(options: DeviceTreeOptions): FlattenedDeviceT
         ),
         property('compatible', value.text('cfi-flash')),
       ]),
+      device(
+        'fw-cfg',
+        memoryMap.firmwareConfiguration,
+        ['qemu,fw-cfg-mmio'],
+        [property('dma-coherent', value.empty())],
+      ),
       node('chosen', [
         property('stdout-path', value.text(`/soc/serial@${memoryMap.uart0.base.toString(16)}`)),
         property('rng-seed', options.randomSeed),

@@ -18,6 +18,7 @@ export const memoryMap = {
   clint: { base: 0x200_0000, sizeBytes: 0xc000, declaredBytes: 0x1_0000 },
   plic: { base: 0xc00_0000, sizeBytes: 0x60_0000, declaredBytes: 0x60_0000 },
   uart0: { base: 0x1000_0000, sizeBytes: 8, declaredBytes: 0x100, interrupt: 10 },
+  firmwareConfiguration: { base: 0x1010_0000, sizeBytes: 0x18, declaredBytes: 0x18 },
   flash0: { base: 0x2000_0000, sizeBytes: 0x200_0000, declaredBytes: 0x200_0000 },
   flash1: { base: 0x2200_0000, sizeBytes: 0x200_0000, declaredBytes: 0x200_0000 },
 } as const satisfies Record<string, MapEntry>;

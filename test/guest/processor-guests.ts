@@ -17,6 +17,7 @@ export const processorGuests: readonly ProcessorGuest[] = [
   { name: 'serial-echo', input: 'hello from the Outside 123\n' },
   { name: 'misaligned' },
   { name: 'atomics' },
+  { name: 'firmware-configuration' },
   { name: 'floating-point', abi: 'lp64d' },
 ];
 

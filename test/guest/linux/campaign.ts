@@ -18,6 +18,7 @@ const timedRuns = 3;
 const boots: readonly Boot[] = [
   { name: 'builtin, 1 hart, initramfs', bios: 'builtin', harts: 1, root: 'initramfs', words: 'echo' },
   { name: 'builtin, 4 harts, initramfs', bios: 'builtin', harts: 4, root: 'initramfs', words: 'echo' },
+  { name: 'builtin, 8 harts, initramfs', bios: 'builtin', harts: 8, root: 'initramfs', words: 'echo' },
   { name: 'builtin, 1 hart, disk', bios: 'builtin', harts: 1, root: 'disk', words: 'echo' },
   { name: 'OpenSBI, 1 hart, initramfs', bios: firmware, harts: 1, root: 'initramfs', words: 'echo' },
   { name: 'OpenSBI, 4 harts, disk', bios: firmware, harts: 4, root: 'disk', words: 'echo' },
