@@ -1,7 +1,7 @@
 // Decoded instructions: which page of RAM has a slot, decoding into it on demand, and forgetting what no longer holds.
 // Guarantees: a record never outlives the bytes it was decoded from, and a breakpoint's record always asks first.
 import { pageFlag } from './contract';
-import { decode, instructionLength } from './decoder';
+import { instructionLength } from './decoder';
 import type { MachineMemory } from './hart-state';
 import { pseudoHandler, writeRecord } from './interpreter/records';
 import { hartBase, hartCell, type MemoryLayout, pageBytes, record, slotBytes, slotRegion, translation } from './layout';
@@ -52,11 +52,11 @@ export class CodeCache {
     const low = this.memory.view.getUint16(at, true);
     const { view } = this.memory;
     if (instructionLength(low) === 4 && offset === pageBytes - 2) {
-      writeRecord(view, address, low, undefined);
+      view.setUint32(address + record.bits, low, true);
       view.setUint16(address + record.handler, pseudoHandler.loose, true);
     } else {
       const bits = instructionLength(low) === 4 ? view.getUint32(at, true) : low;
-      writeRecord(view, address, bits, decode(bits));
+      writeRecord(view, address, bits);
     }
     if (this.breakpointOffsets.has(offset)) {
       view.setUint16(address + record.handler, pseudoHandler.breakpoint, true);
@@ -72,7 +72,7 @@ export class CodeCache {
   decodeWord(word: number, address: number): void {
     const bits = word >>> 0;
     const { view } = this.memory;
-    writeRecord(view, address, bits, decode(bits));
+    writeRecord(view, address, bits);
     view.setUint16(address + record.bytes + record.handler, pseudoHandler.nextPage, true);
     view.setUint16(address + 2 * record.bytes + record.handler, pseudoHandler.nextPage, true);
   }

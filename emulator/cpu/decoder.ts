@@ -23,20 +23,43 @@ export interface DecodedInstruction {
   readonly fields: Readonly<Record<string, number>>;
 }
 
-interface EncodedRow {
+/** An encoding of the table and the row it stands for. */
+export interface EncodedRow {
   readonly row: InstructionRow;
   readonly compressed?: CompressedRow;
   readonly encoding: Encoding;
+  /** The fields of `row`: where the word has each, or its fixed value. */
+  readonly operands: readonly EncodedOperand[];
+  /** Fields of the encoding that must not have these values. */
+  readonly except: readonly { readonly field: EncodedField; readonly values: readonly number[] }[];
+}
+export interface EncodedOperand {
+  readonly name: string;
+  readonly source: EncodedField | number;
 }
 
 const rowsByName = new Map(instructions.map((row) => [row.name, row]));
 
 const encodedRows: readonly EncodedRow[] = [
-  ...instructions.map((row) => ({ row, encoding: parseEncoding(row.encoding) })),
-  ...compressedInstructions.map((compressed) => {
+  ...instructions.map((row): EncodedRow => {
+    const encoding = parseEncoding(row.encoding);
+    const operands = encoding.fields.map((field) => ({ name: field.name, source: field }));
+    return { row, encoding, operands, except: [] };
+  }),
+  ...compressedInstructions.map((compressed): EncodedRow => {
     const row = rowsByName.get(compressed.expandsTo);
     if (row === undefined) throw new Error(`${compressed.name} expands to ${compressed.expandsTo}, which has no row`);
-    return { row, compressed, encoding: parseEncoding(compressed.encoding) };
+    const encoding = parseEncoding(compressed.encoding);
+    const fields = new Map(encoding.fields.map((field) => [field.name, field]));
+    const operands = Object.entries(compressed.operands).map(([name, source]) => ({
+      name,
+      source: typeof source === 'number' ? source : (fields.get(source) ?? 0),
+    }));
+    const except = Object.entries(compressed.except ?? {}).flatMap(([name, values]) => {
+      const field = fields.get(name);
+      return field === undefined ? [] : [{ field, values }];
+    });
+    return { row, compressed, encoding, operands, except };
   }),
 ];
 const encodedByName = new Map(encodedRows.map((entry) => [(entry.compressed ?? entry.row).name, entry]));
@@ -70,33 +93,37 @@ export function instructionLength(halfword: number): 2 | 4 {
   return (halfword & 3) === 3 ? 4 : 2;
 }
 
-/** Decodes a word; only its low half counts where that is a compressed instruction. `undefined` where nothing is defined. */
-export function decode(word: number): DecodedInstruction | undefined {
-  const lengthBytes = instructionLength(word);
-  const bits = lengthBytes === 4 ? word >>> 0 : word & 0xffff;
-  for (const entry of buckets[bucketOf(bits)] ?? []) {
-    const { encoding } = entry;
-    if ((bits & encoding.mask) >>> 0 !== encoding.match) continue;
-    const own: Record<string, number> = {};
-    for (const field of encoding.fields) own[field.name] = extractField(bits, field);
-    const { row, compressed } = entry;
-    if (compressed === undefined) return { row, lengthBytes, bits, fields: own };
-    if (isExcepted(compressed, own)) continue;
-    return { row, compressed, lengthBytes, bits, fields: expandFields(compressed, own) };
+/** The encoding that a word has; `undefined` where nothing is defined. Bits above a compressed instruction must be 0. */
+export function encodedRowOf(bits: number): EncodedRow | undefined {
+  const bucket = buckets[bucketOf(bits)];
+  if (bucket === undefined) return undefined;
+  for (const entry of bucket) {
+    const { mask, match } = entry.encoding;
+    if ((bits & mask) >>> 0 === match && !isExcepted(entry, bits)) return entry;
   }
   return undefined;
 }
 
-function isExcepted(row: CompressedRow, fields: Readonly<Record<string, number>>): boolean {
-  return Object.entries(row.except ?? {}).some(([name, values]) => values.includes(fields[name] ?? NaN));
+function isExcepted({ except }: EncodedRow, bits: number): boolean {
+  for (const { field, values } of except) if (values.includes(extractField(bits, field))) return true;
+  return false;
 }
 
-function expandFields(row: CompressedRow, own: Readonly<Record<string, number>>): Record<string, number> {
+/** The value of an operand in a word. */
+export function operandValue({ source }: EncodedOperand, bits: number): number {
+  return typeof source === 'number' ? source : extractField(bits, source);
+}
+
+/** Decodes a word; only its low half counts where that is a compressed instruction. `undefined` where nothing is defined. */
+export function decode(word: number): DecodedInstruction | undefined {
+  const lengthBytes = instructionLength(word);
+  const bits = lengthBytes === 4 ? word >>> 0 : word & 0xffff;
+  const entry = encodedRowOf(bits);
+  if (entry === undefined) return undefined;
   const fields: Record<string, number> = {};
-  for (const [name, source] of Object.entries(row.operands)) {
-    fields[name] = typeof source === 'number' ? source : (own[source] ?? 0);
-  }
-  return fields;
+  for (const operand of entry.operands) fields[operand.name] = operandValue(operand, bits);
+  const { row, compressed } = entry;
+  return { row, ...(compressed !== undefined && { compressed }), lengthBytes, bits, fields };
 }
 
 export interface EncodableInstruction {
@@ -121,7 +148,7 @@ export function encodable(name: string): EncodableInstruction | undefined {
     encode: (values) => {
       let word = encoding.match;
       for (const field of encoding.fields) word |= insertField(field, values[field.name] ?? field.bias);
-      if (compressed !== undefined && isExcepted(compressed, values)) throw new RangeError(`reserved form of ${name}`);
+      if (isExcepted(entry, word >>> 0)) throw new RangeError(`reserved form of ${name}`);
       return word >>> 0;
     },
   };

@@ -1,6 +1,6 @@
 // Predecoded instructions: which handler executes an instruction and where a record keeps its operands.
 // Guarantees: what is written here is what `RecordMeaning` reads.
-import type { DecodedInstruction } from '../decoder';
+import { type EncodedRow, encodedRowOf, instructionLength, operandValue } from '../decoder';
 import { compressedInstructions, instructions } from '../instructions';
 import type { InstructionRow } from '../instructions/format';
 import type { Field } from '../instructions/meaning';
@@ -77,28 +77,52 @@ function keptValue(place: Place, value: number): number {
   }
 }
 
-/** Writes the record of a decoded word; `bits` are the word itself, which an illegal instruction reports. */
-export function writeRecord(
-  view: DataView,
-  address: number,
-  bits: number,
-  decoded: DecodedInstruction | undefined,
-): void {
-  for (let offset = 0; offset < record.bytes; offset += 4) view.setUint32(address + offset, 0, true);
-  view.setUint32(address + record.bits, bits, true);
-  if (decoded === undefined) {
-    view.setUint16(address + record.handler, pseudoHandler.illegal, true);
-    return;
+/** Words of one record. */
+type RecordWords = readonly [number, number, number, number];
+
+/** A kernel has few different instruction words for its size; after so many all are forgotten. */
+const greatestKnownWords = 1 << 16;
+const knownWords = new Map<number, RecordWords>();
+const scratchRecord = new DataView(new ArrayBuffer(record.bytes));
+
+/** Writes the record of an instruction word; bits above a compressed instruction must be 0. */
+export function writeRecord(view: DataView, address: number, bits: number): void {
+  let words = knownWords.get(bits);
+  if (words === undefined) {
+    if (knownWords.size >= greatestKnownWords) knownWords.clear();
+    words = recordOf(bits);
+    knownWords.set(bits, words);
   }
-  for (const [name, value] of Object.entries(decoded.fields)) {
-    if (!isField(name)) continue;
-    const place = places[name];
-    const at = address + place.offset;
-    const kept = keptValue(place, value);
-    if (place.bytes === 4) view.setInt32(at, kept, true);
-    else if (place.bytes === 2) view.setUint16(at, kept, true);
-    else view.setUint8(at, kept);
+  view.setUint32(address, words[0], true);
+  view.setUint32(address + 4, words[1], true);
+  view.setUint32(address + 8, words[2], true);
+  view.setUint32(address + 12, words[3], true);
+}
+
+/** The word itself is kept, too: an illegal instruction reports it. */
+function recordOf(bits: number): RecordWords {
+  const view = scratchRecord;
+  for (let offset = 0; offset < record.bytes; offset += 4) view.setUint32(offset, 0, true);
+  view.setUint32(record.bits, bits, true);
+  const encoded = encodedRowOf(bits);
+  view.setUint16(record.handler, encoded === undefined ? pseudoHandler.illegal : handlerOf(encoded, bits), true);
+  for (const operand of encoded?.operands ?? []) {
+    if (!isField(operand.name)) continue;
+    const place = places[operand.name];
+    const kept = keptValue(place, operandValue(operand, bits));
+    if (place.bytes === 4) view.setInt32(place.offset, kept, true);
+    else if (place.bytes === 2) view.setUint16(place.offset, kept, true);
+    else view.setUint8(place.offset, kept);
   }
-  const handler = handlerNumbers.get(`${decoded.row.name}/${decoded.lengthBytes}`) ?? pseudoHandler.illegal;
-  view.setUint16(address + record.handler, handler, true);
+  return [view.getUint32(0, true), view.getUint32(4, true), view.getUint32(8, true), view.getUint32(12, true)];
+}
+
+const handlersOfRows = new Map<EncodedRow, number>();
+function handlerOf(encoded: EncodedRow, bits: number): number {
+  let handler = handlersOfRows.get(encoded);
+  if (handler === undefined) {
+    handler = handlerNumbers.get(`${encoded.row.name}/${instructionLength(bits)}`) ?? pseudoHandler.illegal;
+    handlersOfRows.set(encoded, handler);
+  }
+  return handler;
 }
