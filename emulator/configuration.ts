@@ -4,6 +4,31 @@ import type { TransportName } from './virtio/spec/feature';
 
 export type OnDriverError = 'qemu' | 'needs-reset' | 'ignore';
 
+/** The structures that a virtio-pci capability can point to, and capabilities that drivers have to pass over. */
+export type PciCapabilityName =
+  'common' | 'notify' | 'isr' | 'device' | 'config-access' | 'vendor' | 'reserved-type' | 'reserved-bar';
+
+/** How a virtio-pci device lays itself out. Whatever is undefined is as on QEMU. [virtio 1.4, 4.1.4] */
+export interface PciOptions {
+  /** In the order of the list. A name may come again: the structure then stands at another place too. */
+  readonly capabilities?: readonly PciCapabilityName[];
+  /** Base address register of the structures, and its kind. */
+  readonly bar?: 0 | 2 | 4;
+  readonly barSpace?: 'memory32' | 'memory64';
+  /** Bytes between the structures, and from the start of the register to the first; multiples of 4. */
+  readonly spacing?: number;
+  readonly firstOffset?: number;
+  /** 0 or an even power of two. */
+  readonly notifyOffMultiplier?: number;
+  /** queue_notify_off of each queue; missing ones follow the queue's index. */
+  readonly queueNotifyOff?: readonly number[];
+  /** Bytes that cap_len counts beyond the structure. */
+  readonly capabilityPadding?: number;
+  readonly revision?: number;
+  /** MSI-X vectors, 0 for none. */
+  readonly msixVectors?: number;
+}
+
 export interface DeviceConfigurationBase {
   /** Unique name, e.g. `vda`. */
   readonly name: string;
@@ -11,7 +36,9 @@ export interface DeviceConfigurationBase {
   readonly transport?: TransportName;
   /** The handshake over a modern interface. Undefined: `1.x`. */
   readonly dialect?: Exclude<DialectName, 'legacy'>;
-  /** Slot 0..7 of the virtio-mmio window. Undefined: filled from the top as QEMU does. */
+  /** Only for transports on PCI. */
+  readonly pci?: PciOptions;
+  /** Slot 0..7 of the virtio-mmio window, or PCI device 1..31. Undefined: filled from the top as QEMU does. */
   readonly slot?: number;
   /** Largest size of each queue. Undefined: the device's default. */
   readonly queueSize?: number;

@@ -21,7 +21,7 @@ import {
 } from './cpu/contract';
 import type { VirtioEvent } from './record/events';
 import { hashState } from './record/state-hash';
-import { createVirtio, type Virtio } from './virtio/virtio';
+import { createVirtio, devicesAt, type Virtio } from './virtio/virtio';
 import type { Violation } from './virtio/violation';
 import { createMonitor, type Monitor } from './virtio/watch/monitor';
 import type { RulePolicy } from './virtio/watch/policy';
@@ -166,6 +166,7 @@ export class Machine {
         base: virtioSlot(slot).base,
         interrupt: this.board.line(virtioSlot(slot).interrupt),
       })),
+      pci: this.board.pci,
       seed: configuration.seed,
       output: (channel, bytes) => this.listener.output?.(channel, bytes),
       setWatch: (page, flags) => this.watchForVirtio(page, flags),
@@ -396,10 +397,10 @@ export class Machine {
   }
 
   private noteInterrupt(kind: 'interrupt-claim' | 'interrupt-complete', context: number, source: number): void {
-    const device = this.virtio.devices.find((candidate) => candidate.interruptSource === source)?.name;
-    if (device === undefined) return;
     const hart = context >> 1;
-    this.monitor.record({ kind, by: 'board', device, source, context, hart, pc: this.cpu.readPc(hart) });
+    for (const { name: device } of devicesAt(this.virtio.devices, source)) {
+      this.monitor.record({ kind, by: 'board', device, source, context, hart, pc: this.cpu.readPc(hart) });
+    }
   }
 
   private applyBreakpoints(): void {

@@ -11,6 +11,7 @@ import { FlashBank } from './flash';
 import { GoldfishRtc } from './goldfish-rtc';
 import { applyHartStart } from './hart-start';
 import { memoryMap } from './memory-map';
+import { PcieHost } from './pci/host';
 import { Plic } from './plic';
 import { ResetRom } from './reset-rom';
 import { BuiltinFirmware } from './sbi/firmware';
@@ -35,6 +36,7 @@ export class VirtBoard implements Board {
   readonly uart: Uart16550;
   readonly rtc: GoldfishRtc;
   readonly finisher: TestFinisher;
+  readonly pci: PcieHost;
   /** Where harts can execute outside RAM. Reading these has no effect. */
   private readonly executable: readonly (ResetRom | FlashBank)[];
   private readonly timer: MachineTimer;
@@ -65,6 +67,7 @@ export class VirtBoard implements Board {
     this.uart = new Uart16550('uart0', context, this.plic.line(memoryMap.uart0.interrupt));
     this.rtc = new GoldfishRtc(context, this.plic.line(memoryMap.rtc.interrupt));
     this.finisher = new TestFinisher((outcome) => context.finish(outcome));
+    this.pci = new PcieHost((source) => this.plic.line(source));
     const flash0 = new FlashBank('flash 0', memoryMap.flash0);
     const flash1 = new FlashBank('flash 1', memoryMap.flash1);
     this.firmware =
@@ -74,17 +77,15 @@ export class VirtBoard implements Board {
     this.regions = [
       ...this.executable,
       firmwareConfiguration,
-      this.finisher,
-      this.rtc,
-      this.clint,
-      this.plic,
-      this.uart,
+      ...[this.finisher, this.rtc, this.clint, this.plic, this.uart],
+      ...this.pci.regions,
     ];
     this.parts = {
       clint: this.clint,
       plic: this.plic,
       uart: this.uart,
       rtc: this.rtc,
+      pci: this.pci,
       flash0,
       flash1,
       supervisorTimers: this.supervisorTimers,

@@ -2,6 +2,7 @@
 import type { MmioRegion, Stateful } from '../bus/access';
 import type { Clock } from '../clock';
 import type { InterruptName, PrivilegeMode } from '../cpu/contract';
+import type { PciHost } from './pci/contract';
 
 /** A wire into the interrupt controller. */
 export interface InterruptLine {
@@ -71,6 +72,8 @@ export interface Board extends Stateful {
   readonly regions: readonly MmioRegion[];
   /** A wire into the PLIC, for a source from 1 to 96. */
   line(source: number): InterruptLine;
+  /** Where PCI functions are attached. */
+  readonly pci: PciHost;
   observeInterrupts(observer: InterruptObserver): void;
   /** `CpuEnvironment.fetch`: 16 bits of what can be executed outside RAM, i.e. reset ROM and flash; -1 elsewhere. */
   fetch(physicalAddress: number): number;

@@ -10,11 +10,13 @@ import {
   type MapEntry,
   interruptSources,
   memoryMap,
+  pcieInterrupts,
   ramBase,
   timebaseHertz,
   virtioSlot,
   virtioSlots,
 } from './memory-map';
+import { swizzle } from './pci/host';
 import { finisherCommand } from './test-finisher';
 import { uartClockHertz } from './uart16550';
 
@@ -171,6 +173,7 @@ export function generateDeviceTree(options: DeviceTreeOptions): FlattenedDeviceT
             ['sifive,test1', 'sifive,test0', 'syscon'],
             [property('phandle', value.cells(handle.test))],
           ),
+          pcieNode(handle.plic),
           ...Array.from({ length: virtioSlots.count }, (_, place) => {
             const { base, interrupt } = virtioSlot(virtioSlots.count - 1 - place);
             const { strideBytes } = virtioSlots;
@@ -202,6 +205,49 @@ export function generateDeviceTree(options: DeviceTreeOptions): FlattenedDeviceT
     ],
   );
   return { root, reservations: [], bootHart: 0 };
+}
+
+/** Kinds of address space in a PCI address. [PCI Bus Binding to Open Firmware 2.1, 2.2.1.1] */
+const pciSpace = { io: 0x100_0000, memory32: 0x200_0000, memory64: 0x300_0000 } as const;
+const deviceShift = 11;
+
+/** The host bridge. Pins of four neighbouring devices repeat after the fourth, so the map names those four. */
+function pcieNode(plic: number): DeviceTreeNode {
+  const { pcieEcam, pcieIo, pcieMemory32, pcieMemory64 } = memoryMap;
+  const wide = (at: number): readonly number[] => [Math.floor(at / 2 ** 32), at >>> 0];
+  const range = (space: number, bus: number, at: number, bytes: number): readonly number[] => [
+    space,
+    ...wide(bus),
+    ...wide(at),
+    ...wide(bytes),
+  ];
+  const pins = Array.from({ length: pcieInterrupts.count }, (_, device) =>
+    Array.from({ length: pcieInterrupts.count }, (__, pin) => [
+      ...[device << deviceShift, 0, 0, pin + 1],
+      ...[plic, pcieInterrupts.first + swizzle(device, pin)],
+    ]),
+  );
+  return node(`pci@${pcieEcam.base.toString(16)}`, [
+    property('interrupt-map-mask', value.cells((pcieInterrupts.count - 1) << deviceShift, 0, 0, 7)),
+    property('interrupt-map', value.cells(...pins.flat(2))),
+    property(
+      'ranges',
+      value.cells(
+        ...range(pciSpace.io, 0, pcieIo.base, pcieIo.sizeBytes),
+        ...range(pciSpace.memory32, pcieMemory32.base, pcieMemory32.base, pcieMemory32.sizeBytes),
+        ...range(pciSpace.memory64, pcieMemory64.base, pcieMemory64.base, pcieMemory64.sizeBytes),
+      ),
+    ),
+    property('reg', value.wide(pcieEcam.base, pcieEcam.declaredBytes)),
+    property('dma-coherent', value.empty()),
+    property('bus-range', value.cells(0, pcieEcam.sizeBytes / 0x10_0000 - 1)),
+    property('linux,pci-domain', value.cells(0)),
+    property('device_type', value.text('pci')),
+    property('compatible', value.text('pci-host-ecam-generic')),
+    property('#size-cells', value.cells(2)),
+    property('#interrupt-cells', value.cells(1)),
+    property('#address-cells', value.cells(3)),
+  ]);
 }
 
 /** `/chosen` properties that carry the command line and where the initial RAM disk is. */

@@ -15,6 +15,11 @@ export const memoryMap = {
   resetRom: { base: 0x1000, sizeBytes: 0xf000, declaredBytes: 0xf000 },
   testFinisher: { base: 0x10_0000, sizeBytes: 0x1000, declaredBytes: 0x1000 },
   rtc: { base: 0x10_1000, sizeBytes: 0x24, declaredBytes: 0x1000, interrupt: 11 },
+  pcieIo: { base: 0x300_0000, sizeBytes: 0x1_0000, declaredBytes: 0x1_0000 },
+  pcieEcam: { base: 0x3000_0000, sizeBytes: 0x1000_0000, declaredBytes: 0x1000_0000 },
+  pcieMemory32: { base: 0x4000_0000, sizeBytes: 0x4000_0000, declaredBytes: 0x4000_0000 },
+  /** Where QEMU has it for up to 14 GiB of RAM. */
+  pcieMemory64: { base: 0x4_0000_0000, sizeBytes: 0x4_0000_0000, declaredBytes: 0x4_0000_0000 },
   clint: { base: 0x200_0000, sizeBytes: 0xc000, declaredBytes: 0x1_0000 },
   plic: { base: 0xc00_0000, sizeBytes: 0x60_0000, declaredBytes: 0x60_0000 },
   uart0: { base: 0x1000_0000, sizeBytes: 8, declaredBytes: 0x100, interrupt: 10 },
@@ -35,6 +40,9 @@ export function virtioSlot(slot: number): { readonly base: number; readonly inte
     interrupt: virtioSlots.firstInterrupt + slot,
   };
 }
+
+/** Sources of the four PCI interrupt wires. */
+export const pcieInterrupts = { first: 32, count: 4 } as const;
 
 /** PLIC sources are 1..interruptSources. */
 export const interruptSources = 96;

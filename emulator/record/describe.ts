@@ -5,10 +5,11 @@ import type { RingPlace, VirtioEvent, VirtioFact } from './events';
 
 export function describeEvent(event: VirtioEvent | VirtioFact): string {
   const where = event.device === undefined ? '' : `${event.device}: `;
-  return where + describe(event);
+  return where + describeDeed(event);
 }
 
-function describe(event: VirtioFact): string {
+/** The same without the device's name. */
+export function describeDeed(event: VirtioFact): string {
   switch (event.kind) {
     case 'register-read':
       return `driver read ${event.register ?? `offset ${hex(event.offset)}`}: ${hex(event.value)}`;
@@ -48,6 +49,16 @@ function describe(event: VirtioFact): string {
         : `driver wrote the page frame number of queue ${event.queue}: ${hex(event.pageFrame.value)}`;
     case 'guest-page-size-write':
       return `driver wrote GuestPageSize: ${event.value}`;
+    case 'pci-config-write':
+      return `driver wrote ${hex(event.value)} to PCI ${event.field ?? `configuration offset ${hex(event.offset)}`}`;
+    case 'pci-command-write':
+      return `driver wrote the PCI command register: ${hex(event.after)}`;
+    case 'pci-window-access':
+      return `driver used the configuration access window: BAR${event.bar} at ${hex(event.offset)}, ${event.length} bytes`;
+    case 'vector-write':
+      return `driver mapped ${vectorOf(event.queue)} to vector ${hex(event.value)}${event.after === event.value ? '' : `; it reads ${hex(event.after)}`}`;
+    case 'vector-read':
+      return `driver read the vector of ${vectorOf(event.queue)}: ${hex(event.value)}`;
     case 'queue-align-write':
       return `driver wrote QueueAlign of queue ${event.queue}: ${event.value}`;
     case 'queue-ready-read':
@@ -140,6 +151,10 @@ function placeText(place: RingPlace): string {
     case 'device-event':
       return `${place.part === 'driver-event' ? 'driver' : 'device'} event suppression ${place.field}`;
   }
+}
+
+function vectorOf(queue: number | undefined): string {
+  return queue === undefined ? 'configuration changes' : `queue ${queue}`;
 }
 
 function hex(value: number | bigint): string {

@@ -27,7 +27,10 @@ export type RegisterFact = { readonly device: string } & (
   | {
       /** Any access to the transport's control registers; semantic facts below follow it. */
       readonly kind: 'register-read' | 'register-write';
-      /** Byte offset in the transport's register block. */
+      /** On PCI: which structure, and with several of its type which one. */
+      readonly structure?: PciStructureName | undefined;
+      readonly instance?: number | undefined;
+      /** Byte offset in the transport's register block, or in the structure. */
       readonly offset: number;
       readonly size: 1 | 2 | 4 | 8;
       /** Read: the value given. Write: the value written. */
@@ -113,7 +116,47 @@ export type RegisterFact = { readonly device: string } & (
   | { readonly kind: 'interrupt-status-read'; readonly value: number }
   | { readonly kind: 'interrupt-acknowledge'; readonly value: number; readonly before: number; readonly after: number }
   | { readonly kind: 'shared-memory-access'; readonly register: string }
+  | {
+      /** PCI configuration space of the function, which is not the device's own; `field` names the register or the capability. */
+      readonly kind: 'pci-config-write';
+      readonly offset: number;
+      readonly size: 1 | 2 | 4;
+      readonly value: number;
+      readonly field: string | undefined;
+      /** The capability that holds the byte: its type, and where in it. Virtio structures have their cfg_type. */
+      readonly capability?: PciCapabilityPlace | undefined;
+    }
+  | { readonly kind: 'pci-command-write'; readonly before: number; readonly after: number }
+  | {
+      /** The window through configuration space was used. `inside`: it lies within a structure that another capability names. */
+      readonly kind: 'pci-window-access';
+      readonly bar: number;
+      readonly offset: number;
+      readonly length: number;
+      readonly inside: boolean;
+    }
+  | {
+      /** MSI-X: the vector of a queue, or of configuration changes where `queue` is undefined. `after` is what it reads as. */
+      readonly kind: 'vector-write';
+      readonly queue: number | undefined;
+      readonly value: number;
+      readonly after: number;
+      readonly vectors: number;
+    }
+  | { readonly kind: 'vector-read'; readonly queue: number | undefined; readonly value: number }
 );
+
+/** A place in the list of capabilities. */
+export interface PciCapabilityPlace {
+  /** Capability ID: 9 for virtio structures, 0x11 for MSI-X. */
+  readonly id: number;
+  readonly cfgType: number | undefined;
+  /** Bytes from its start. */
+  readonly at: number;
+}
+
+/** Where on a PCI device an access goes; `none`: to nothing that a capability names. [virtio 1.4, 4.1.4] */
+export type PciStructureName = 'common' | 'notify' | 'isr' | 'device' | 'legacy' | 'msix-table' | 'msix-pba' | 'none';
 
 /** A page frame number as written, and the queue that it describes. */
 export interface PageFrameFact {

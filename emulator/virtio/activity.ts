@@ -65,6 +65,8 @@ export interface ActivityHost {
   ring(queue: number): DeviceRing | undefined;
   /** DRIVER_OK, activated, and no reset needed. */
   live(): boolean;
+  /** Whether the device's accesses to memory arrive there. */
+  reachesMemory(): boolean;
   driverError(kind: DriverErrorKind, reason: string): Reaction;
   raiseInterrupt(cause: 'used-buffer' | 'config-change', queue: number | undefined): void;
   /** Records that a used buffer caused no interrupt, as the driver asked. */
@@ -106,6 +108,13 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     if (activity === undefined || activity.notified || !this.host.live() || this.host.ring(queue) === undefined) return;
     activity.notified = true;
     this.actions.plan({ kind: 'service', queue }, this.host.fetchNanoseconds);
+  }
+
+  /** As if every queue with something in it had been notified. */
+  lookEverywhere(): void {
+    for (const queue of this.queues.keys()) {
+      if (this.host.ring(queue)?.pending().kind !== 'none') this.notified(queue);
+    }
   }
 
   notificationPending(queue: number): boolean {
@@ -274,9 +283,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       case 'activate':
         this.callDevice((device) => device.activate(this));
         // What the driver published before DRIVER_OK is looked for without a notification, as QEMU does.
-        for (const queue of this.queues.keys()) {
-          if (this.host.ring(queue)?.pending().kind !== 'none') this.notified(queue);
-        }
+        this.lookEverywhere();
         return;
       case 'service':
         this.queueActivity(action.queue).notified = false;
@@ -426,6 +433,11 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     const record = this.inFlight.get(this.completing[0] ?? 0);
     if (record === undefined || record.due === undefined || record.due > this.now()) return;
     const { queue, head } = record;
+    if (!this.host.reachesMemory()) {
+      this.completing.shift();
+      this.inFlight.delete(record.id);
+      return;
+    }
     const ring = this.host.ring(queue);
     const [write, ...rest] = record.writes;
     if (write !== undefined) {

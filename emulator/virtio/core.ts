@@ -59,6 +59,18 @@ export interface CoreEnvironment {
   /** What is spoken over the modern interface. */
   readonly dialect: Exclude<DialectName, 'legacy'>;
   output(channel: string, bytes: Uint8Array): void;
+  /**
+   * Sends the message of an event where messages are switched on, and says what became of it: `already-pending` is masked,
+   * `suppressed` has no vector. Undefined or absent: there are no messages, the interrupt status is used.
+   */
+  message?(
+    cause: 'used-buffer' | 'config-change',
+    queue: number | undefined,
+  ): 'raised' | 'already-pending' | 'suppressed' | undefined;
+  /** Whether the device reaches memory at all; absent: always. On PCI it needs bus mastering. */
+  reachesMemory?(): boolean;
+  /** The device was reset: the transport's own registers too. */
+  afterReset?(): void;
   /** The interrupt status may have changed: the transport drives its wire. */
   interruptChanged(): void;
 }
@@ -179,6 +191,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.legacyUsed = false;
     this.device.reset();
     this.activity.stopAll();
+    this.environment.afterReset?.();
     if (before.some((byte, i) => byte !== this.configBytes()[i])) this.generation = nextGeneration(this.generation);
     this.environment.interruptChanged();
   }
@@ -251,7 +264,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   }
 
   ring(queue: number): CoreRing | undefined {
-    return this.queues.get(queue)?.ring;
+    return this.reachesMemory() ? this.queues.get(queue)?.ring : undefined;
   }
 
   queueStarted(index: number, ring: CoreRing): void {
@@ -348,6 +361,11 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   /** A configuration change before the device is live interrupts nobody. [2.1.2] */
   raiseInterrupt(cause: 'used-buffer' | 'config-change', queue: number | undefined): void {
     if (cause === 'config-change' && (this.statusValue & this.dialect.liveBy) === 0) return;
+    const sent = this.environment.message?.(cause, queue);
+    if (sent !== undefined) {
+      this.recordInterrupt(cause, queue, sent);
+      return;
+    }
     const bit = interruptBit[cause];
     const outcome = (this.interruptStatusValue & bit) === 0 ? 'raised' : 'already-pending';
     this.interruptStatusValue |= bit;
@@ -373,7 +391,16 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   live(): boolean {
     const { liveAtFirstUse, liveBy } = this.dialect;
     const allowed = liveAtFirstUse || (this.statusValue & liveBy) !== 0;
-    return this.activated && allowed && this.needsResetReason === undefined;
+    return this.activated && allowed && this.needsResetReason === undefined && this.reachesMemory();
+  }
+
+  reachesMemory(): boolean {
+    return this.environment.reachesMemory?.() ?? true;
+  }
+
+  /** Memory came into reach: what was published meanwhile is looked for. */
+  memoryReached(): void {
+    if (this.live()) this.activity.lookEverywhere();
   }
 
   /** Says what is to be done about a mistake of the driver, and sees to DEVICE_NEEDS_RESET where that is the answer. */

@@ -1,50 +1,18 @@
-// Composition of the virtio side of a machine: devices, their cores, the mmio slots and the ring watch, from plain configuration.
-// [virtio 1.4, 4.2; QEMU `virt` board: eight slots, the first device in the top one]
+// Composition of the virtio side of a machine: devices, their cores, the mmio slots, the PCI functions and the ring watch, from plain
+// configuration. [virtio 1.4, 4; QEMU `virt` board: eight slots, the first device in the top one; PCI devices from 1 up]
 import type { MmioRegion, SavedState, Stateful, WatchedAccess } from '../bus/access';
-import type { GuestMemory } from '../bus/memory';
-import type { InterruptLine } from '../board/contract';
-import type { Clock } from '../clock';
 import type { DeviceConfiguration } from '../configuration';
-import type { EventSink } from '../record/events';
-import { VirtioCore } from './core';
-import { createDevice, offeredFeatures } from './device/create';
 import { mainChannel } from './device/interface';
-import type { VirtioDeviceInspection } from './inspection';
+import {
+  type InspectableDevice,
+  isOnPci,
+  type PlacedDevice,
+  placeInSlot,
+  placeOnPci,
+  type VirtioEnvironment,
+} from './placement';
 import { type SavedRingWatch, RingWatch } from './queue/ring-watch';
-import { EmptySlot, MmioTransport } from './transport/mmio';
-import { mmioLegacyLayout } from './transport/mmio-legacy-registers';
-import { mmioCurrentLayout } from './transport/mmio-registers';
-
-/** A place on the board where a virtio-mmio device can sit. */
-export interface VirtioSlot {
-  /** Guest-physical address of its register block, 0x1000 bytes. */
-  readonly base: number;
-  readonly interrupt: InterruptLine;
-}
-
-/** What the machine gives to virtio. */
-export interface VirtioEnvironment {
-  readonly memory: GuestMemory;
-  readonly clock: Clock;
-  readonly sink: EventSink;
-  readonly slots: readonly VirtioSlot[];
-  /** Seed of the machine; each device draws its own sequence from it. */
-  readonly seed: number;
-  /** Bytes that a device sends out. The channel is the device's configured name. */
-  output(channel: string, bytes: Uint8Array): void;
-  /** Sets the watch flags (`pageFlag.watchLoad | pageFlag.watchStore`, or 0) of one 4 KiB page, counted from the start of RAM. */
-  setWatch(page: number, flags: number): void;
-}
-
-/** One virtio device as the rest of the machine sees it. */
-export interface InspectableDevice {
-  readonly name: string;
-  readonly slot: number;
-  readonly base: number;
-  readonly interruptSource: number;
-  /** Plain data, without any effect. */
-  inspect(): VirtioDeviceInspection;
-}
+import { EmptySlot } from './transport/mmio';
 
 export interface Virtio extends Stateful {
   /** One region for each slot, empty slots included. */
@@ -59,14 +27,11 @@ export interface Virtio extends Stateful {
   restore(state: SavedState): void;
 }
 
+export type { InspectableDevice, VirtioEnvironment, VirtioSlot } from './placement';
+
 interface SavedVirtio {
   readonly devices: readonly { readonly core: SavedState; readonly transport: SavedState }[];
   readonly ringWatch: SavedRingWatch;
-}
-
-interface PlacedDevice extends InspectableDevice {
-  readonly core: VirtioCore;
-  readonly transport: MmioTransport;
 }
 
 /**
@@ -98,6 +63,15 @@ export function assignSlots(
   });
 }
 
+/** The devices that an interrupt source may speak for: of several on one wire those that hold it up. */
+export function devicesAt<D extends Pick<InspectableDevice, 'interruptSource' | 'interruptLine'>>(
+  devices: readonly D[],
+  source: number,
+): readonly D[] {
+  const all = devices.filter((device) => device.interruptSource === source);
+  return all.length < 2 ? all : all.filter((device) => device.interruptLine);
+}
+
 /** Builds devices and slots. Throws an Error that names the device when the configuration cannot work. */
 export function createVirtio(configurations: readonly DeviceConfiguration[], environment: VirtioEnvironment): Virtio {
   const { memory, sink, slots } = environment;
@@ -107,15 +81,16 @@ export function createVirtio(configurations: readonly DeviceConfiguration[], env
     names.add(name);
   }
   const ringWatch = new RingWatch(memory, sink, (page, flags) => environment.setWatch(page, flags));
-  const assigned = assignSlots(configurations, slots.length);
-  const placed = new Map(configurations.map((configuration, i) => [assigned[i], configuration] as const));
-  const devices: PlacedDevice[] = [];
+  const onMmio = configurations.filter((configuration) => !isOnPci(configuration));
+  const assigned = assignSlots(onMmio, slots.length);
+  const placed = new Map(onMmio.map((configuration, i) => [assigned[i], configuration] as const));
+  const devices: PlacedDevice[] = placeOnPci(configurations.filter(isOnPci), environment, ringWatch);
   const regions = slots.map((place, slot): MmioRegion => {
     const configuration = placed.get(slot);
     if (configuration === undefined) return new EmptySlot(`slot${slot}`, place.base, sink);
-    const device = placeDevice(configuration, slot, place, environment, ringWatch);
+    const { device, transport } = placeInSlot(configuration, slot, place, environment, ringWatch);
     devices.push(device);
-    return device.transport;
+    return transport;
   });
   const order = configurations.map((configuration) => configuration.name);
   devices.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
@@ -143,69 +118,5 @@ export function createVirtio(configurations: readonly DeviceConfiguration[], env
       }
       ringWatch.restore(saved.ringWatch);
     },
-  };
-}
-
-function placeDevice(
-  configuration: DeviceConfiguration,
-  slot: number,
-  { base, interrupt }: VirtioSlot,
-  environment: VirtioEnvironment,
-  ringWatch: RingWatch,
-): PlacedDevice {
-  const { name, fetchNanoseconds, completeNanoseconds, onDriverError } = configuration;
-  const legacy = configuration.transport === 'mmio-legacy';
-  const { memory, clock, sink, seed } = environment;
-  const offered = offeredFeatures(configuration);
-  const model = createDevice(configuration, offered, (bytes) => environment.output(name, bytes));
-  const core: VirtioCore = new VirtioCore({
-    name,
-    device: model,
-    offeredFeatures: offered,
-    memory,
-    clock,
-    sink,
-    ringWatch,
-    fetchNanoseconds,
-    completeNanoseconds,
-    onDriverError,
-    seed,
-    interface: legacy ? 'legacy' : 'modern',
-    dialect: configuration.dialect ?? '1.x',
-    output: (channel, bytes) => environment.output(channel === mainChannel ? name : `${name}.${channel}`, bytes),
-    interruptChanged: () => transport.interruptChanged(),
-  });
-  const transport = new MmioTransport(name, base, core, interrupt, sink, legacy ? mmioLegacyLayout : mmioCurrentLayout);
-  return {
-    name,
-    slot,
-    base,
-    interruptSource: interrupt.source,
-    core,
-    transport,
-    inspect: () => ({
-      name,
-      typeName: model.typeName,
-      deviceId: model.deviceId,
-      transport: configuration.transport ?? 'mmio',
-      dialect: core.dialect.name,
-      slot,
-      base,
-      interruptSource: interrupt.source,
-      onDriverError,
-      status: core.status,
-      needsReset: core.needsReset,
-      offeredFeatures: offered,
-      acceptedFeatures: core.acceptedFeatures,
-      negotiatedFeatures: core.negotiatedFeatures,
-      deviceFeaturesSelect: transport.selectors.deviceFeaturesSel,
-      driverFeaturesSelect: transport.selectors.driverFeaturesSel,
-      queueSelect: transport.selectors.queueSel,
-      configGeneration: core.configGeneration,
-      configFields: core.inspectConfig(),
-      interruptStatus: core.interruptStatus,
-      interruptLine: transport.interruptLine,
-      queues: core.inspectQueues(),
-    }),
   };
 }

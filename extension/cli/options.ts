@@ -120,11 +120,24 @@ function parseDevice(text: string): Record<string, unknown> {
     if (at < 1) throw new UsageError(`--device ${text}: found "${pair}", expected key=value`);
     const key = pair.slice(0, at);
     const value = pair.slice(at + 1);
-    if (key === 'slot' || key === 'queueSize') device[key] = whole(`--device ${type},${key}`, value);
+    if (key.startsWith('pci.'))
+      device['pci'] = { ...asFields(device['pci']), [key.slice(4)]: pciValue(type, key, value) };
+    else if (key === 'slot' || key === 'queueSize') device[key] = whole(`--device ${type},${key}`, value);
     else if (key === 'features') device[key] = value.split(/[:;+ ]*(?=[+-])/).filter((one) => one !== '');
     else device[key] = value;
   }
   return device;
+}
+
+/** `pci.bar=2`, and lists with colons: `pci.capabilities=notify:common:isr`. */
+function pciValue(type: string, key: string, text: string): unknown {
+  const list = text.split(':');
+  if (key === 'pci.capabilities') return list;
+  if (key === 'pci.queueNotifyOff') return list.map((one) => whole(`--device ${type},${key}`, one));
+  return key === 'pci.barSpace' ? text : whole(`--device ${type},${key}`, text);
+}
+function asFields(value: unknown): object {
+  return typeof value === 'object' && value !== null ? value : {};
 }
 
 /** `must=report,ordering.*=off` */

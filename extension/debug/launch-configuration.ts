@@ -1,8 +1,9 @@
 // The launch configuration as the user writes it: its types. Checked by `parseLaunchConfiguration` before anything starts.
+import type { PciOptions } from '../../emulator/configuration';
 
 export type DeviceType = 'block' | 'console' | 'entropy';
 
-export type Transport = 'mmio' | 'mmio-legacy';
+export type Transport = 'mmio' | 'mmio-legacy' | 'pci' | 'pci-transitional' | 'pci-legacy';
 
 /** The handshakes that can be spoken over `mmio`. */
 export type Dialect = '1.x' | 'draft-virtio30';
@@ -12,6 +13,7 @@ export interface DeviceEntry {
   readonly name: string;
   readonly transport: Transport;
   readonly dialect: Dialect;
+  readonly pci?: PciOptions;
   readonly slot?: number;
   readonly queueSize?: number;
   /** `packed`: VIRTIO_F_RING_PACKED is offered. */

@@ -1,5 +1,6 @@
 // Says what just happened in one sentence of facts, from the newest events; and what the event before it was. Also the words of the
 // event list. Sentences name the driver or the device, the values, and why where the stream tells it.
+import { describeDeed } from '../../emulator/record/describe';
 import type { VirtioEvent } from '../../emulator/record/events';
 import { positionText } from '../../emulator/virtio/spec/packed-ring';
 import { statusText } from '../../emulator/virtio/spec/status';
@@ -195,6 +196,12 @@ export function sentenceOf(event: VirtioEvent): RichText {
       ];
     case 'guest-page-size-write':
       return [`Driver wrote GuestPageSize: ${groupDigits(event.value)} bytes.`];
+    case 'pci-config-write':
+    case 'pci-command-write':
+    case 'pci-window-access':
+    case 'vector-write':
+    case 'vector-read':
+      return [`${describeDeed(event).replace(/^d/, 'D')}.`];
     case 'queue-align-write':
       return [`Driver wrote QueueAlign of queue ${event.queue}: ${groupDigits(event.value)} bytes.`];
     case 'queue-setup':

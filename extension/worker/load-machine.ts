@@ -123,6 +123,7 @@ function makeDevice(entry: DeviceEntry, closers: (() => void)[]): DeviceConfigur
     name: entry.name,
     transport: entry.transport,
     dialect: entry.dialect,
+    ...(entry.pci !== undefined && { pci: entry.pci }),
     ...(entry.slot !== undefined && { slot: entry.slot }),
     ...(entry.queueSize !== undefined && { queueSize: entry.queueSize }),
     featuresOn: entry.ring === 'packed' ? switches.on | featureSet(feature.RING_PACKED) : switches.on,

@@ -1,6 +1,7 @@
 // Checks a launch configuration or a command line's options and says everything that is wrong with it at once.
 // Guarantees: what it returns has every default filled in; a problem names the attribute, what was found and what is allowed.
 import type { DeviceEntry, DeviceType, Dialect, LaunchConfiguration, Transport } from '../debug/launch-configuration';
+import { parsePciOptions } from './parse-pci';
 
 /** Everything that is wrong with a configuration, one line each. */
 export class ConfigurationError extends Error {
@@ -30,6 +31,7 @@ const commonDeviceAttributes = [
   'name',
   'transport',
   'dialect',
+  'pci',
   'slot',
   'ring',
   'queueSize',
@@ -46,10 +48,9 @@ const deviceAttributes: Readonly<Record<DeviceType, readonly string[]>> = {
 const laterAttributes = ['history'];
 const laterDeviceAttributes = ['mood', 'backend'];
 const laterDeviceTypes = ['net'];
-const transports: readonly Transport[] = ['mmio', 'mmio-legacy'];
+const transports: readonly Transport[] = ['mmio', 'mmio-legacy', 'pci', 'pci-transitional', 'pci-legacy'];
 /** Transports that show the first 32 feature bits only. */
-const legacyTransports: readonly Transport[] = ['mmio-legacy'];
-const laterTransports = ['pci', 'pci-transitional', 'pci-legacy'];
+const legacyTransports: readonly Transport[] = ['mmio-legacy', 'pci-legacy'];
 
 /** QEMU's names for a block device first, then numbers: vda, vdb; console0; entropy0. */
 function defaultName(type: DeviceType, position: number): string {
@@ -58,7 +59,8 @@ function defaultName(type: DeviceType, position: number): string {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-class Reader {
+/** Reads attributes and collects what is wrong with them. */
+export class Reader {
   readonly problems: string[] = [];
   problem(text: string): void {
     this.problems.push(text);
@@ -211,26 +213,44 @@ function parseDevices(reader: Reader, raw: Fields, context: LaunchContext): read
     reader.problem(`devices: found ${show(value)}, expected a list such as [{ "type": "block", "image": "disk.img" }]`);
     return [];
   }
-  if (value.length > 8)
-    reader.problem(`devices: found ${value.length}, expected at most 8 (the board has eight virtio-mmio slots)`);
   const counts = new Map<string, number>();
   const devices: DeviceEntry[] = [];
   value.forEach((entry: unknown, index) => {
     const device = parseDevice(reader, entry, `devices[${index}]`, counts, context);
     if (device !== undefined) devices.push(device);
   });
+  const onMmio = devices.filter((device) => !device.transport.startsWith('pci')).length;
+  if (onMmio > 8)
+    reader.problem(`devices: found ${onMmio}, expected at most 8 (the board has eight virtio-mmio slots)`);
   devices.forEach((device, index) => {
     const twin = devices.findIndex((other) => other.name === device.name);
     if (twin < index)
       reader.problem(`devices[${index}].name: "${device.name}" is taken by devices[${twin}]; names must differ`);
-    const neighbour = devices.findIndex((other) => device.slot !== undefined && other.slot === device.slot);
+    const neighbour = devices.findIndex(
+      (other) => device.slot !== undefined && other.slot === device.slot && isSameBus(other, device),
+    );
     if (neighbour >= 0 && neighbour < index) {
       reader.problem(
-        `devices[${index}].slot: slot ${String(device.slot)} is taken by devices[${neighbour}] ("${devices[neighbour]?.name ?? ''}"); choose another from 0 to 7`,
+        `devices[${index}].slot: slot ${String(device.slot)} is taken by devices[${neighbour}] ("${devices[neighbour]?.name ?? ''}"); choose another from ${device.transport.startsWith('pci') ? '1 to 31' : '0 to 7'}`,
       );
     }
   });
   return devices;
+}
+
+function isSameBus(a: DeviceEntry, b: DeviceEntry): boolean {
+  return a.transport.startsWith('pci') === b.transport.startsWith('pci');
+}
+
+function parsePci(reader: Reader, value: unknown, onPci: boolean, at: string): Pick<DeviceEntry, 'pci'> {
+  if (value === undefined) return {};
+  if (!isFields(value)) {
+    reader.problem(`${at}: found ${show(value)}, expected an object such as { "notifyOffMultiplier": 4 }`);
+    return {};
+  }
+  if (!onPci)
+    reader.problem(`${at}: only for the transports pci, pci-transitional and pci-legacy; remove the attribute`);
+  return { pci: parsePciOptions(reader, value, at) };
 }
 
 function parseDevice(
@@ -264,22 +284,19 @@ function parseDevice(
       );
     }
   }
-  const wanted = entry['transport'];
-  let transport: Transport | undefined;
-  if (typeof wanted === 'string' && laterTransports.includes(wanted))
-    reader.problem(
-      `${at}.transport: "${wanted}" is not available in this version of Ringside; use ${transports.join(' or ')}`,
-    );
-  else transport = reader.choice(entry, 'transport', transports, `${at}.transport`);
+  const transport = reader.choice(entry, 'transport', transports, `${at}.transport`) ?? 'mmio';
+  const onPci = transport.startsWith('pci');
   const ring = reader.choice(entry, 'ring', ['split', 'packed'], `${at}.ring`) ?? 'split';
-  if (ring === 'packed' && legacyTransports.includes(transport ?? 'mmio'))
+  if (ring === 'packed' && legacyTransports.includes(transport))
     reader.problem(
-      `${at}.ring: "packed" cannot be offered on transport ${transport}; use transport mmio or ring split`,
+      `${at}.ring: "packed" cannot be offered on transport ${transport}; use transport ${transport.replace('-legacy', '')} or ring split`,
     );
 
   const position = counts.get(type) ?? 0;
   counts.set(type, position + 1);
-  const slot = reader.whole(entry, 'slot', 0, 7, `${at}.slot`);
+  const slot = onPci
+    ? reader.whole(entry, 'slot', 1, 31, `${at}.slot`)
+    : reader.whole(entry, 'slot', 0, 7, `${at}.slot`);
   const queueSize = reader.whole(entry, 'queueSize', 1, 32_768, `${at}.queueSize`);
   if (queueSize !== undefined && ring === 'split' && (queueSize & (queueSize - 1)) !== 0)
     reader.problem(`${at}.queueSize: found ${queueSize}, expected a power of two (a split ring's size)`);
@@ -303,8 +320,9 @@ function parseDevice(
   return {
     type,
     name: reader.text(entry, 'name', `${at}.name`) ?? defaultName(type, position),
-    transport: transport ?? 'mmio',
-    dialect: parseDialect(reader, entry, transport ?? 'mmio', at),
+    transport,
+    dialect: parseDialect(reader, entry, transport, at),
+    ...parsePci(reader, entry['pci'], onPci, `${at}.pci`),
     ...(slot !== undefined && { slot }),
     ...(queueSize !== undefined && { queueSize }),
     ring,

@@ -4,7 +4,8 @@
 import type { Accessor, AccessSize, MmioRegion, WatchedAccess } from '../../emulator/bus/access';
 import { AddressMap } from '../../emulator/bus/address-map';
 import { Ram } from '../../emulator/bus/ram';
-import { ramBase, virtioSlot, virtioSlots } from '../../emulator/board/memory-map';
+import { pcieInterrupts, ramBase, virtioSlot, virtioSlots } from '../../emulator/board/memory-map';
+import { PcieHost } from '../../emulator/board/pci/host';
 import { Plic } from '../../emulator/board/plic';
 import { Clock } from '../../emulator/clock';
 import type { BlockBackend, DeviceConfiguration, OnDriverError } from '../../emulator/configuration';
@@ -14,7 +15,7 @@ import type { VirtioDevice } from '../../emulator/virtio/device/interface';
 import { RingWatch } from '../../emulator/virtio/queue/ring-watch';
 import { catalogue } from '../../emulator/virtio/rules';
 import { MmioTransport } from '../../emulator/virtio/transport/mmio';
-import { createVirtio } from '../../emulator/virtio/virtio';
+import { createVirtio, devicesAt } from '../../emulator/virtio/virtio';
 import type { Violation } from '../../emulator/virtio/violation';
 import { createMonitor, type Monitor, type Watched } from '../../emulator/virtio/watch/monitor';
 import { parsePolicy, RulePolicy } from '../../emulator/virtio/watch/policy';
@@ -69,6 +70,9 @@ export class Bench {
   private readonly map: AddressMap;
   private readonly virtio: VirtioSide;
   private readonly plic: Plic;
+  private readonly pci: PcieHost;
+  /** MSI-X messages, in the order of sending. */
+  readonly messages: { readonly address: bigint; readonly data: number }[] = [];
   private attempting = false;
 
   constructor(options: BenchOptions) {
@@ -100,14 +104,17 @@ export class Bench {
       finish: () => undefined,
       wallClockAtResetNanoseconds: 0n,
     });
+    this.pci = new PcieHost((source) => this.plic.line(source));
     this.virtio = options.own === undefined ? this.configured(options) : this.ownDevice(options.own, options);
     this.monitor.attach(this.virtio);
-    this.map = new AddressMap([this.plic, ...this.virtio.regions]);
+    this.map = new AddressMap([this.plic, ...this.pci.regions, ...this.virtio.regions]);
     this.plic.observe({
       claimed: (_context, source) => this.noteInterrupt('interrupt-claim', source),
       completed: (_context, source) => this.noteInterrupt('interrupt-complete', source),
     });
-    for (let source = 1; source <= virtioSlots.count; source++) this.plic.write(source * 4, 4, 1n);
+    for (let source = 1; source < pcieInterrupts.first + pcieInterrupts.count; source++) {
+      this.plic.write(source * 4, 4, 1n);
+    }
     this.unmaskInterrupts();
   }
 
@@ -186,9 +193,11 @@ export class Bench {
 
   maskInterrupts(): void {
     this.plic.write(plicEnable, 4, 0n);
+    this.plic.write(plicEnable + 4, 4, 0n);
   }
   unmaskInterrupts(): void {
     this.plic.write(plicEnable, 4, 0x1fen);
+    this.plic.write(plicEnable + 4, 4, 0xfn);
   }
   /** Claims at the interrupt controller; 0 when nothing is pending. */
   claim(): number {
@@ -249,8 +258,9 @@ export class Bench {
   }
 
   private noteInterrupt(kind: 'interrupt-claim' | 'interrupt-complete', source: number): void {
-    const device = this.virtio.devices.find((candidate) => candidate.interruptSource === source)?.name;
-    this.monitor.record({ kind, by: 'board', device, source, context: 0, hart: 0, pc: this.nextPc - 4n });
+    for (const { name: device } of devicesAt(this.virtio.devices, source)) {
+      this.monitor.record({ kind, by: 'board', device, source, context: 0, hart: 0, pc: this.nextPc - 4n });
+    }
   }
 
   private watchPage(page: number, flags: number): void {
@@ -263,6 +273,8 @@ export class Bench {
       clock: this.clock,
       sink: this.monitor,
       slots: this.slots(),
+      pci: this.pci,
+      messages: (address, data) => void this.messages.push({ address, data }),
       seed: 1,
       output: () => undefined,
       setWatch: (page, flags) => this.watchPage(page, flags),
@@ -306,6 +318,9 @@ export class Bench {
         {
           name: ownName,
           interruptSource: interrupt,
+          get interruptLine() {
+            return transport.interruptLine;
+          },
           inspect: () => ({
             name: ownName,
             typeName: model.typeName,
@@ -343,7 +358,10 @@ export class Bench {
 /** What a bench needs of either kind of device. */
 interface VirtioSide extends Watched {
   readonly regions: readonly MmioRegion[];
-  readonly devices: readonly (Watched['devices'][number] & { readonly interruptSource: number })[];
+  readonly devices: readonly (Watched['devices'][number] & {
+    readonly interruptSource: number;
+    readonly interruptLine: boolean;
+  })[];
   beforeWatched(access: WatchedAccess): 'proceed' | 'stop';
   afterWatched(access: WatchedAccess): void;
   input(device: string, bytes: Uint8Array): void;
@@ -362,7 +380,10 @@ const common = {
 };
 
 type Changes = Partial<
-  Pick<DeviceConfiguration, 'featuresOn' | 'featuresOff' | 'onDriverError' | 'queueSize' | 'transport' | 'dialect'>
+  Pick<
+    DeviceConfiguration,
+    'featuresOn' | 'featuresOff' | 'onDriverError' | 'queueSize' | 'transport' | 'dialect' | 'pci'
+  >
 >;
 
 /** A block device of 64 sectors, each filled with its own number. */

@@ -357,7 +357,7 @@ export const blockRules: readonly Rule[] = [
     blames: 'access',
     covers: ['block.init.driver.4'],
     section: '5.2.5.1',
-    needs: { device: deviceId.block },
+    needs: { device: deviceId.block, interface: 'modern' },
     follows: ['init.config-before-driver'],
     on: ['config-read'],
     broken: (fact, at) =>

@@ -4,9 +4,10 @@
 // register or configuration access, then what it means, then what follows from it.
 import type { Accessor, AccessSize, MmioRegion, SavedState, Stateful } from '../../bus/access';
 import type { InterruptLine } from '../../board/contract';
-import type { DriverOrigin, EventSink, RegisterFact } from '../../record/events';
+import type { EventSink, RegisterFact } from '../../record/events';
 import type { VirtioCore } from '../core';
 import { littleEndian } from '../spec/wire-layout';
+import { configFact, defectText, type Half, origin } from './access-facts';
 import {
   freshSelectors,
   mmioConfigOffset,
@@ -213,7 +214,6 @@ const placeholder: Readonly<
   0x00c: { register: 'VendorID', value: mmioVendor },
 };
 
-type Half = 'low' | 'high' | undefined;
 /** An access to configuration space of 8 bytes is two, low half first; everything else is one. */
 function partsOf(offset: number, size: AccessSize, value: bigint): (readonly [number, AccessSize, bigint, Half])[] {
   if (offset < mmioConfigOffset || size !== 8) return [[offset, size, value, undefined]];
@@ -241,43 +241,4 @@ function controlFact(
     register: register?.name,
     ...(defect !== undefined && { defect }),
   };
-}
-
-function configFact(
-  device: string,
-  kind: 'read' | 'write',
-  offset: number,
-  size: AccessSize,
-  value: bigint,
-  field: string | undefined,
-  half: Half,
-): RegisterFact {
-  // Accesses of 8 bytes were taken apart before.
-  const width = size === 8 ? 4 : size;
-  return {
-    kind: kind === 'read' ? 'config-read' : 'config-write',
-    device,
-    offset,
-    size: width,
-    value,
-    field,
-    ...(half !== undefined && { half }),
-  };
-}
-
-function defectText(register: MmioRegister | undefined, offset: number, size: number, defect: MmioDefect): string {
-  const place = register === undefined ? `offset 0x${offset.toString(16)}` : register.name;
-  switch (defect) {
-    case 'no-register':
-      return `${place} was written, where there is no register`;
-    case 'width':
-      return `${place} was written with ${size} bytes, not as 32 bits`;
-    case 'read-only':
-    case 'write-only':
-      return `${place} was written, which is read-only`;
-  }
-}
-
-function origin(by: Accessor): DriverOrigin {
-  return { by: 'driver', hart: by.hart, pc: by.pc };
 }

@@ -18,6 +18,7 @@ import { watchConfig, watchFeatures } from './negotiation';
 import { noteFruitlessLoad, notificationWindowNanoseconds, watchNotification } from './notification';
 import { watchPackedRing } from './packed-ring';
 import { RulePolicy } from './policy';
+import { watchPci } from './pci';
 import { isRepeated, watchPolling } from './polling';
 import { watchQueueSetup } from './queue-setup';
 import { watchSplitRing } from './split-ring';
@@ -88,6 +89,7 @@ const shortestWindow = Math.min(handlerWindowNanoseconds, notificationWindowNano
 
 /** In the order in which an event reaches them; later ones see what earlier ones made of it. */
 const watchers: readonly ((state: DeviceState, event: VirtioEvent) => void)[] = [
+  watchPci,
   watchHandshake,
   watchFeatures,
   watchConfig,

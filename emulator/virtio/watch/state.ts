@@ -107,6 +107,14 @@ export interface InterruptState {
   seenServing: number;
 }
 
+/** What belongs to a PCI function and survives device resets, except the vectors. [virtio 1.4, 4.1] */
+export interface PciState {
+  /** The command register. */
+  command: number;
+  /** Vectors written and not read back, by queue; undefined stands for configuration changes. */
+  unreadVectors: Map<number | undefined, DriverEvent & { readonly kind: 'vector-write' }>;
+}
+
 export interface DeviceState {
   readonly description: DeviceDescription;
   /** Values of the configuration fields by name, as the driver would read them. */
@@ -115,6 +123,7 @@ export interface DeviceState {
   legacy: boolean;
   /** Legacy mmio: GuestPageSize as written; a reset leaves it alone. */
   guestPageBytes: number | undefined;
+  pci: PciState;
   /** Device resets since power-on. */
   lap: number;
   handshake: HandshakeState;

@@ -158,7 +158,7 @@ export class EventHistory {
         device.acknowledged++;
         return;
       default:
-        if ('queue' in event) noteRing(this.queue(event.device, event.queue), event);
+        if ('queue' in event && event.queue !== undefined) noteRing(this.queue(event.device, event.queue), event);
     }
   }
 }

@@ -61,7 +61,7 @@ for (const [words, expected] of [
   [['k', '--rules', 'must'], /expected rule=break/],
   [['k', '--rules', 'must=stop'], /expected break, report or off/],
   [['k', '--device', 'block,image'], /expected key=value/],
-  [['k', '--device', 'block,image=x,transport=pci'], /"pci" is not available/],
+  [['k', '--device', 'block,image=x,transport=usb'], /transport: found "usb", expected one of mmio/],
   [['k', '--expect', '('], /not a regular expression/],
   [['k', 'l'], /found 2 guests/],
   [['k', '--memory', '1M', '--memory', '2M'], /--memory was given 2 times/],

@@ -83,9 +83,9 @@ const wrong: readonly (readonly [string, object, RegExp])[] = [
   ],
   ['device of later work', { program: 'k', devices: [{ type: 'net' }] }, /"net" is not available/],
   [
-    'transport of later work',
-    { program: 'k', devices: [{ type: 'entropy', transport: 'pci' }] },
-    /transport: "pci" is not available/,
+    'transport',
+    { program: 'k', devices: [{ type: 'entropy', transport: 'ccw' }] },
+    /transport: found "ccw", expected one of mmio, mmio-legacy, pci,/,
   ],
   [
     'packed ring on a legacy transport',

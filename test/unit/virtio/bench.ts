@@ -2,6 +2,7 @@
 // the same regions and watch hooks as a hart would.
 import { Ram } from '../../../emulator/bus/ram';
 import type { Accessor, AccessSize, MmioRegion, WatchedAccess } from '../../../emulator/bus/access';
+import { PcieHost } from '../../../emulator/board/pci/host';
 import { Clock } from '../../../emulator/clock';
 import type { BlockBackend, DeviceConfiguration, DeviceConfigurationBase } from '../../../emulator/configuration';
 import type { DriverFact, DriverOrigin, EventKind, VirtioEvent, VirtioFact } from '../../../emulator/record/events';
@@ -153,6 +154,7 @@ export class VirtioBench {
         base: slotBase + slot * 0x1000,
         interrupt: { source: slot + 1, set: (level: boolean) => void this.lines.set(slot + 1, level) },
       })),
+      pci: new PcieHost((source) => ({ source, set: (level) => void this.lines.set(source, level) })),
       output: (channel, bytes) => void this.output.push({ channel, bytes }),
       setWatch: (page, flags) => void this.watchFlags.set(page, flags),
     });

@@ -19,7 +19,7 @@ describe('slots', () => {
   it('fill from the top around those that are asked for, as in QEMU', () => {
     const b = new VirtioBench([entropy('a'), entropy('b', 7), entropy('c', 0), entropy('d')]);
     assert.deepEqual(
-      b.virtio.devices.map((d) => [d.name, d.slot, d.base, d.interruptSource]),
+      b.virtio.devices.map((d) => [d.name, d.inspect().slot, d.inspect().base, d.interruptSource]),
       [
         ['a', 6, 0x1000_7000, 7],
         ['b', 7, 0x1000_8000, 8],
