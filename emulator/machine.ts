@@ -136,6 +136,7 @@ export class Machine {
     this.monitor = createMonitor({
       now: () => ({ step: this.cpu.steps, virtualNanoseconds: this.clock.now() }),
       memory: this.memory,
+      harts: this.cpu,
       ...(options.policy !== undefined && { policy: options.policy }),
       ...(options.condition !== undefined && { condition: options.condition }),
       wakeAfter: (nanoseconds) => this.clock.schedule(monitorOwner, nanoseconds, 0),
@@ -299,6 +300,7 @@ export class Machine {
       supervisorTimer: (hart, compare) => this.board.setSupervisorTimer(hart, compare),
       environmentCall: (hart) => this.board.environmentCall(hart),
       trap: (report: TrapReport) => this.onTrap?.(report),
+      traced: (instruction) => this.monitor.traced(instruction, !this.passes(instruction)),
     };
   }
 
@@ -318,7 +320,7 @@ export class Machine {
   }
 
   /** Whether the user already saw this very access and went on. */
-  private passes(by: Accessor): boolean {
+  private passes(by: Pick<Accessor, 'hart' | 'pc' | 'step'>): boolean {
     return (
       this.passing !== undefined &&
       this.passing.step === by.step &&

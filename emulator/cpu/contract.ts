@@ -1,6 +1,7 @@
 // What the machine asks of the processor, and what the processor asks of the machine around it.
 // The processor executes; it knows nothing of devices, virtio or rules.
 import type { Accessor, AccessSize, SavedState, WatchedAccess } from '../bus/access';
+import type { InstructionEffects } from './effects';
 
 export type PrivilegeMode = 'M' | 'S' | 'U';
 
@@ -40,6 +41,19 @@ export interface CpuEnvironment {
   environmentCall(hart: number): boolean;
   /** A trap was taken (exception or interrupt). Only called while `reportTraps` is on. */
   trap(report: TrapReport): void;
+  /** An instruction of a hart that is being traced is about to be executed. `'stop'`: leave before it. */
+  traced?(instruction: TracedInstruction): 'proceed' | 'stop';
+}
+
+/** An instruction in front of which a traced hart stands. */
+export interface TracedInstruction {
+  readonly hart: number;
+  /** Virtual address of the instruction. */
+  readonly pc: bigint;
+  readonly step: number;
+  readonly effects: InstructionEffects;
+  /** Guest-physical address of its memory operand; undefined where it has none or it is not mapped. */
+  readonly physicalAddress: number | undefined;
 }
 
 export interface TrapReport {
@@ -138,6 +152,13 @@ export interface Cpu {
   startHart(hart: number, pc: bigint, mode: PrivilegeMode): void;
   stopHart(hart: number): void;
   hartState(hart: number): 'running' | 'waiting' | 'stopped';
+  /**
+   * From the next instruction boundary on, `environment.traced` is told each instruction of this hart, which is then executed one by one:
+   * slow, and the execution is the same. The first instruction of an interrupt's handler is not told.
+   */
+  trace(hart: number, on: boolean): void;
+  /** What the instruction at a virtual address does; undefined where none can be fetched from RAM. */
+  effectsAt(hart: number, pc: bigint): InstructionEffects | undefined;
   /** For trap breakpoints: call `environment.trap` for each trap. Off by default. */
   reportTraps(on: boolean): void;
 

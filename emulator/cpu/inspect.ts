@@ -1,7 +1,7 @@
 // Address translation for debuggers: walks the page tables by the hart's current state and changes nothing. [RISC-V priv. 10.3.2]
 import type { HartState, MachineMemory } from './hart-state';
 import type { MemoryLayout } from './layout';
-import { privilege } from './system/status';
+import { mstatus, privilege } from './system/status';
 
 const pte = { V: 1n, R: 2n, W: 4n, X: 8n, reserved: 0x1fc0_0000_0000_0000n, N: 1n << 63n } as const;
 
@@ -56,4 +56,19 @@ export function modeName(mode: number): 'M' | 'S' | 'U' {
 /** Interrupts that are pending and enabled in mie. */
 export function wakesFromWait(state: HartState): boolean {
   return ((state.get('mip') | state.get('externalSupervisorInterrupt')) & state.get('mie')) !== 0n;
+}
+
+/** Whether the hart takes an interrupt before its next instruction. [RISC-V priv. 3.1.6.1, 3.1.9] */
+export function interruptDue(state: HartState): boolean {
+  const pending = (state.get('mip') | state.get('externalSupervisorInterrupt')) & state.get('mie');
+  if (pending === 0n) return false;
+  const mode = state.getWord('mode');
+  const status = state.get('mstatus');
+  const delegated = state.get('mideleg');
+  const open = (target: number, enable: bigint): boolean =>
+    mode < target || (mode === target && (status & enable) !== 0n);
+  return (
+    (open(privilege.M, mstatus.MIE) && (pending & ~delegated) !== 0n) ||
+    (open(privilege.S, mstatus.SIE) && (pending & delegated) !== 0n)
+  );
 }

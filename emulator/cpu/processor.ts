@@ -20,7 +20,8 @@ import { forgetDecisions, openAll, updateRegions } from './csr/protection';
 import type { CsrHart } from './csr/row';
 import { resetStatus } from './csr/rows';
 import { HartState, MachineMemory } from './hart-state';
-import { modeName, peekTranslation, wakesFromWait } from './inspect';
+import { effectsOf, type InstructionEffects } from './effects';
+import { interruptDue, modeName, peekTranslation, wakesFromWait } from './inspect';
 import { greatestRamBytes, hartCell, layoutFor, type MemoryLayout, pageBytes, translation } from './layout';
 import { processorModule, regionTable, wasmPageBytes } from './module';
 import { isSavedProcessor, restoreHart, saveHart, type SavedProcessor } from './saved-state';
@@ -72,6 +73,7 @@ export class Processor implements Cpu {
   private ignoreBreakpoints = false;
   private reportedBreakpointHart: number | undefined;
   private pass: { readonly hart: number; readonly pc: bigint } | undefined;
+  private readonly traced = new Set<number>();
 
   constructor(
     options: CpuOptions,
@@ -256,6 +258,22 @@ export class Processor implements Cpu {
     return this.turns.states[index] ?? 'stopped';
   }
 
+  trace(index: number, on: boolean): void {
+    this.hart(index);
+    if (!on) this.traced.delete(index);
+    else if (!this.traced.has(index)) {
+      this.traced.add(index);
+      if (this.executing === index) this.endBudgetAt(this.steps + 1);
+    }
+  }
+
+  effectsAt(index: number, pc: bigint): InstructionEffects | undefined {
+    const low = this.halfwordAt(index, pc);
+    if (low === undefined || (low & 3) !== 3) return low === undefined ? undefined : effectsOf(low);
+    const high = this.halfwordAt(index, pc + 2n);
+    return high === undefined ? undefined : effectsOf(((high << 16) | low) >>> 0);
+  }
+
   reportTraps(on: boolean): void {
     this.memory.setControlWord('reportTraps', on ? 1 : 0);
   }
@@ -408,6 +426,24 @@ export class Processor implements Cpu {
     return true;
   }
 
+  private halfwordAt(index: number, pc: bigint): number | undefined {
+    const offset = (this.translate(index, pc) ?? -1) - this.ramBase;
+    if (offset < 0 || offset + 2 > this.layout.ramBytes) return undefined;
+    return this.memory.view.getUint16(this.layout.ram + offset, true);
+  }
+
+  /** Tells the environment what a traced hart stands in front of. */
+  private tellTraced(index: number): 'proceed' | 'stop' {
+    const { state } = this.hart(index);
+    const pc = state.get('pc');
+    const effects = this.effectsAt(index, pc);
+    if (effects === undefined) return 'proceed';
+    const { memory } = effects;
+    const address = memory && BigInt.asUintN(64, state.x(memory.base) + memory.offset);
+    const physicalAddress = address === undefined ? undefined : this.translate(index, address);
+    return this.environment.traced?.({ hart: index, pc, step: this.steps, effects, physicalAddress }) ?? 'proceed';
+  }
+
   private beginRun(limit: number): void {
     this.runLimit = limit;
     this.stopRequested = false;
@@ -441,8 +477,12 @@ export class Processor implements Cpu {
     // A reservation does not outlive the hart's turn, so no other hart's store needs to look for it.
     if (this.lastHart !== index) this.memory.setControlWord('reservation', 0);
     this.lastHart = index;
+    if (this.traced.has(index) && !interruptDue(state)) {
+      if (this.tellTraced(index) === 'stop') return { kind: 'refused', hart: index, pc: state.get('pc') };
+    }
     const before = this.steps;
-    this.setBudget(budget, before + budget);
+    const allowed = this.traced.has(index) ? 1 : budget;
+    this.setBudget(allowed, before + allowed);
     this.executing = index;
     this.executingSince = before;
     let code: number;

@@ -90,6 +90,8 @@ export function describeDeed(event: VirtioFact): string {
         return `driver saw used descriptors of queue ${event.queue} up to ${positionText(event.after, event.packedSize)}`;
       }
       return `driver saw used idx ${event.after} of queue ${event.queue} (${(event.after - event.before) & 0xffff} new)`;
+    case 'unordered':
+      return `driver loaded ${event.target === 'buffer' ? 'a buffer' : 'a used entry'} of queue ${event.queue} at ${hex(event.physicalAddress)}, not ordered behind its load of the used idx`;
     case 'fetch':
       return `device fetched ${event.chain.packed === undefined ? 'head' : 'buffer id'} ${event.chain.head} from queue ${event.queue}, ${event.chain.elements.length} descriptors`;
     case 'dma-read':
@@ -139,7 +141,7 @@ export function isRingEvent(event: VirtioFact): boolean {
   return ringEventKinds.includes(event.kind);
 }
 
-function placeText(place: RingPlace): string {
+export function placeText(place: RingPlace): string {
   switch (place.part) {
     case 'descriptor':
       return `${place.table === undefined ? 'descriptor' : 'indirect descriptor'} ${place.index} ${place.field}`;

@@ -230,6 +230,21 @@ export type RingFact = { readonly device: string; readonly queue: number } & (
       /** Packed only: the queue size, by which a position is a slot and a wrap counter. */
       readonly packedSize?: number;
     }
+  | {
+      /**
+       * A load of what a used index announced is not ordered behind the load of that index, so it may return older contents. Seen once for
+       * each `collect`, at the first such load; nothing is recorded where the order is kept.
+       */
+      readonly kind: 'unordered';
+      readonly target: 'used-entry' | 'buffer';
+      /** What is loaded. */
+      readonly physicalAddress: number;
+      /** The load of the used index. */
+      readonly earlierPc: bigint;
+      readonly earlierStep: number;
+      /** The fences between the two, oldest first, as assembly: `fence rw,w`. */
+      readonly fences: readonly string[];
+    }
 );
 
 /** One descriptor of a chain as it stood in memory when it was walked. */

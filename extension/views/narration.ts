@@ -152,6 +152,11 @@ export function sentenceOf(event: VirtioEvent): RichText {
         ` of queue ${event.queue}: it saw used.idx ${moved(event.before, event.after)}.`,
       ];
     }
+    case 'unordered':
+      return [
+        { strong: `Driver loaded ${event.target === 'buffer' ? 'a buffer' : 'a used entry'} too early` },
+        ` at ${formatAddress(event.physicalAddress)}: nothing orders it behind the load of used.idx of queue ${event.queue}.`,
+      ];
     case 'suppression':
       return [
         { strong: `Device wrote ${event.packedSize === undefined ? 'used' : 'device_event'}.${event.field}` },

@@ -19,6 +19,7 @@ import { createVirtio, devicesAt } from '../../emulator/virtio/virtio';
 import type { Violation } from '../../emulator/virtio/violation';
 import { createMonitor, type Monitor, type Watched } from '../../emulator/virtio/watch/monitor';
 import { parsePolicy, RulePolicy } from '../../emulator/virtio/watch/policy';
+import { BenchOrder } from './order';
 
 /** A device model of a test's own, with everything it offers. */
 export interface OwnModel {
@@ -38,6 +39,8 @@ export interface BenchOptions {
   readonly fetchNanoseconds?: number;
   readonly completeNanoseconds?: number;
   readonly eventCapacity?: number;
+  /** Whether the order of accesses is judged; then the script has to execute fences, which otherwise do nothing. */
+  readonly order?: boolean;
 }
 
 /** A stop that the machine would have made. */
@@ -74,6 +77,8 @@ export class Bench {
   /** MSI-X messages, in the order of sending. */
   readonly messages: { readonly address: bigint; readonly data: number }[] = [];
   private attempting = false;
+  private readonly order: BenchOrder;
+  private readonly judgesOrder: boolean;
 
   constructor(options: BenchOptions) {
     this.memory = new Ram({ ram: this.ram, ramBase, noteOutsideWrite: () => undefined });
@@ -85,9 +90,17 @@ export class Bench {
     const parsed = parsePolicy(options.rules ?? {}, catalogue);
     const [problem] = parsed.problems;
     if (problem !== undefined) throw new Error(problem.message);
+    this.judgesOrder = options.order === true;
+    this.order = new BenchOrder((instruction) => {
+      this.attempting = true;
+      const answer = this.monitor.traced(instruction, true);
+      this.attempting = false;
+      if (answer === 'stop') this.monitor.traced(instruction, false);
+    });
     this.monitor = createMonitor({
       now: () => ({ step: this.steps, virtualNanoseconds: this.clock.now() }),
       memory: this.memory,
+      ...(options.order === true && { harts: this.order }),
       policy: new RulePolicy(catalogue, parsed.entries),
       wakeAfter: (nanoseconds) => this.clock.schedule('rules', nanoseconds, 0),
       onViolation: (violation, stop) => {
@@ -135,6 +148,7 @@ export class Bench {
 
   load(address: number, size: AccessSize, pc?: bigint): bigint {
     const by = this.access(address, pc);
+    this.order.noteAccess('load', address, size, by.pc, by.step);
     if (this.memory.contains(address, size)) {
       const value = this.value(address, size);
       const access = watched(by, address, size, 'load', value, value);
@@ -152,6 +166,7 @@ export class Bench {
 
   store(address: number, size: AccessSize, value: bigint | number, pc?: bigint): void {
     const by = this.access(address, pc);
+    this.order.noteAccess('store', address, size, by.pc, by.step);
     const bits = BigInt.asUintN(size * 8, BigInt(value));
     if (this.memory.contains(address, size)) {
       const access = watched(by, address, size, 'store', bits, this.value(address, size));
@@ -164,6 +179,14 @@ export class Bench {
     if (!region.write(address - region.base, size, bits, by)) {
       throw new Error(`store access fault at 0x${address.toString(16)}`);
     }
+    this.step();
+  }
+
+  /** A fence with predecessor and successor sets such as `rw`. */
+  fence(pred: string, succ: string): void {
+    if (!this.judgesOrder) return;
+    const by = this.access(0, undefined);
+    this.order.noteFence(pred, succ, by.pc, by.step);
     this.step();
   }
 

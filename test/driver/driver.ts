@@ -276,7 +276,12 @@ export class ScriptedDriver {
   publish(queue: DriverQueue, head: number): void {
     this.storeSlot(queue, head);
     queue.availableIndex = (queue.availableIndex + 1) & 0xffff;
+    this.orderStores();
     this.storeIndex(queue, queue.availableIndex);
+  }
+  /** Everything stored so far before what is stored next. [2.7.13.3.1] */
+  orderStores(): void {
+    this.bench.fence('w', 'w');
   }
   storeSlot(queue: DriverQueue, head: number): void {
     this.bench.store(queue.available + availableOffset.ring(queue.availableIndex % queue.size), 2, head);
@@ -290,6 +295,7 @@ export class ScriptedDriver {
     if (this.isNotificationWanted(queue)) this.notify(queue);
   }
   isNotificationWanted(queue: DriverQueue): boolean {
+    this.orderCheck();
     if ((this.accepted & featureSet(feature.EVENT_IDX)) === 0n) {
       return this.ram(queue.used + usedOffset.flags, 2) === 0;
     }
@@ -298,9 +304,19 @@ export class ScriptedDriver {
     queue.notifiedIndex = queue.availableIndex;
     return wanted;
   }
+  /** The available index before the device's wish. [2.7.13.4.1] */
+  orderCheck(): void {
+    this.bench.fence('w', 'r');
+  }
   notify(queue: DriverQueue): void {
     queue.notifiedIndex = queue.availableIndex;
+    this.orderDoorbell();
     this.write('QueueNotify', queue.index);
+  }
+
+  /** Memory before the device's register. */
+  orderDoorbell(): void {
+    this.bench.fence('w', 'o');
   }
 
   /** Waits for the next used entry, collects it and returns its id. */
@@ -315,11 +331,17 @@ export class ScriptedDriver {
     return this.ram(queue.used + usedOffset.idx, 2, pollPc) !== queue.lastUsed;
   }
   collect(queue: DriverQueue): number {
+    this.orderUsed();
     const slot = queue.lastUsed % queue.size;
     queue.lastUsed = (queue.lastUsed + 1) & 0xffff;
     const id = this.ram(queue.used + usedOffset.id(slot), 4);
     this.ram(queue.used + usedOffset.len(slot), 4);
     return id;
+  }
+
+  /** The used index before what it announces. [2.7.14] */
+  orderUsed(): void {
+    this.bench.fence('r', 'r');
   }
 
   // Interrupts. [4.2.3.4]

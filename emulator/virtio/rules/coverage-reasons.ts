@@ -11,7 +11,6 @@ const planned = (pattern: string, why: string): Reason => ({ pattern, kind: 'pla
 const notSeen = (pattern: string, why: string): Reason => ({ pattern, kind: 'not seen', why });
 
 const unusual = 'planned: device moods. The device first has to do something unusual but legal';
-const ordering = 'planned: ordering. Judged from fences in the instruction stream';
 const payload = 'planned: ownership of payload. Needs loads of buffer bytes to be watched';
 const ringReset =
   'planned: VIRTIO_F_RING_RESET. The mmio transport does not offer it yet, so no queue is ever reset alone';
@@ -34,7 +33,6 @@ export const reasons: readonly Reason[] = [
     'core.reserved-features.driver.4',
     'the board has no IOMMU, so every physical address that lies in RAM is reachable; addresses outside are caught by queue.area-outside-memory and split.buffer-outside-memory',
   ),
-  planned('core.reserved-features.driver.8', ordering),
   planned('core.reserved-features.driver.11', 'planned: PCI transport. Virtual functions exist there only'),
   planned('core.reserved-features.driver.13', 'planned: PCI transport. The feature is not defined for mmio'),
   notSeen(
@@ -44,8 +42,6 @@ export const reasons: readonly Reason[] = [
   planned('split.used-notif-suppression.driver.5', unusual),
   planned('split.used-ring.driver.1', payload),
   planned('split.avail-notif-suppression.driver.5', unusual),
-  planned('split.update-idx.driver.1', ordering),
-  planned('split.notify.driver.1', ordering),
   planned('mmio.registers.driver.6', unusual),
   planned('mmio.registers.driver.8', unusual),
   planned('mmio.registers.driver.18', unusual),

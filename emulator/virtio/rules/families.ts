@@ -20,7 +20,10 @@ export const families = {
   block: { title: 'Block requests', meaning: 'Headers, lengths, sectors and status of block requests.' },
   console: { title: 'Console buffers', meaning: 'Direction of console buffers.' },
   entropy: { title: 'Entropy buffers', meaning: 'Direction of entropy buffers.' },
-  ordering: { title: 'Ordering', meaning: 'Fences between memory and register accesses. No rule yet.' },
+  ordering: {
+    title: 'Ordering',
+    meaning: 'Fences, or what does as well, between accesses that the device must see in order.',
+  },
   'device-fault': { title: 'Device model', meaning: 'Mistakes of a device model, never of the driver.' },
 } as const satisfies Record<string, { readonly title: string; readonly meaning: string }>;
 

@@ -10,6 +10,7 @@ import { handshakeRules } from './handshake';
 import { interruptRules } from './interrupt';
 import { legacyRules } from './legacy';
 import { notificationRules } from './notification';
+import { orderingRules } from './ordering';
 import { ownershipRules } from './ownership';
 import { packedSetupRules } from './packed-setup';
 import { packedRules } from './packed';
@@ -36,6 +37,7 @@ export const catalogue: readonly Rule[] = [
   ...packedSetupRules,
   ...ringRules,
   ...packedRules,
+  ...orderingRules,
   ...ownershipRules,
   ...notificationRules,
   ...interruptRules,

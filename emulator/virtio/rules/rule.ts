@@ -3,6 +3,7 @@
 import type { GuestMemory } from '../../bus/memory';
 import type { DriverOrigin, EventKind, VirtioEvent, VirtioFact } from '../../record/events';
 import type { Blame, Evidence, RuleLevel, ViolationPlace } from '../violation';
+import type { OrderingView } from '../watch/ordering';
 import type { DeviceState } from '../watch/state';
 import type { FamilyName } from './families';
 import { sectionLink } from './links';
@@ -24,6 +25,7 @@ export type View<T> = T extends bigint | number | string | boolean | undefined
 export interface RuleContext {
   readonly device: View<DeviceState>;
   readonly memory: GuestMemory;
+  readonly ordering: OrderingView;
   /** Machine step of the fact. */
   readonly step: number;
   readonly virtualNanoseconds: number;

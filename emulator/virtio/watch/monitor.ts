@@ -3,6 +3,7 @@
 // violation is listed once, whether it was stopped at, reported or found again when the stopped access went on.
 import type { GuestMemory } from '../../bus/memory';
 import type { SavedState, Stateful } from '../../bus/access';
+import type { TracedInstruction } from '../../cpu/contract';
 import type { DriverFact, DriverOrigin, EventKind, EventSink, VirtioEvent, VirtioFact } from '../../record/events';
 import { EventLog } from '../../record/log';
 import type { VirtioDeviceInspection } from '../inspection';
@@ -15,6 +16,7 @@ import { describe, describePlaceholder, freshDevice } from './fresh';
 import { watchHandshake } from './handshake';
 import { watchInterrupt } from './interrupt';
 import { watchConfig, watchFeatures } from './negotiation';
+import { OrderingWatch, type OrderSource } from './ordering';
 import { noteFruitlessLoad, notificationWindowNanoseconds, watchNotification } from './notification';
 import { watchPackedRing } from './packed-ring';
 import { RulePolicy } from './policy';
@@ -30,6 +32,8 @@ export interface MonitorOptions {
   readonly now: () => { readonly step: number; readonly virtualNanoseconds: number };
   /** Guest memory, to look into rings and requests. */
   readonly memory: GuestMemory;
+  /** The processor's fences, for rules of order. Absent: order is not judged. */
+  readonly harts?: OrderSource;
   /** Absent: the default policy. */
   readonly policy?: RulePolicy;
   /** How much the log keeps, as `EventLog` weighs it; older events are dropped first. */
@@ -62,6 +66,8 @@ export interface Monitor extends EventSink, Stateful {
   attach(watched: Watched): void;
   /** Called once after `wakeAfter`. */
   wake(): void;
+  /** An instruction of a hart that this monitor has traced; `mayStop` unless the user lets it pass. */
+  traced(instruction: TracedInstruction, mayStop: boolean): 'proceed' | 'stop';
   /** The watchers' picture of a device, to be read only; undefined for an unknown name. */
   device(name: string): DeviceState | undefined;
   /** The violation that this one only follows from, or itself. */
@@ -132,6 +138,7 @@ class WatchingMonitor implements Monitor {
   readonly policy: RulePolicy;
   readonly events: EventLog;
   private readonly list = new ViolationList();
+  private readonly ordering: OrderingWatch;
   private devices = new Map<string, DeviceState>();
   private watched: Watched = { devices: [] };
   private stopped: StoppedAccess | undefined;
@@ -146,6 +153,7 @@ class WatchingMonitor implements Monitor {
   constructor(private readonly options: MonitorOptions) {
     this.policy = options.policy ?? new RulePolicy(catalogue);
     this.events = new EventLog(options.eventCapacity ?? defaultEventCapacity);
+    this.ordering = new OrderingWatch(options.harts, options.memory);
   }
 
   get violations(): readonly Violation[] {
@@ -201,6 +209,7 @@ class WatchingMonitor implements Monitor {
       const rules = this.rulesFor(state);
       const access = this.judge(rules.access, event, state, moment);
       const other = this.judge(rules.other, event, state, moment);
+      this.ordering.note(state, event);
       this.watch(state, event);
       for (const each of access) if (!listed.includes(listingKey(each, event))) this.enter(each, this.stopsAt(each));
       for (const each of other) this.enter(each, this.stopsAt(each));
@@ -220,6 +229,7 @@ class WatchingMonitor implements Monitor {
     const access = this.judge(rules.access, fact, state, moment);
     const other = this.judge(rules.other, fact, state, moment);
     noteFruitlessLoad(queue);
+    this.ordering.noteRepeatedLook(queue, fact, moment.step);
     for (const each of access) if (!listed.includes(listingKey(each, fact))) this.enter(each, this.stopsAt(each));
     for (const each of other) this.enter(each, this.stopsAt(each));
     return true;
@@ -237,10 +247,19 @@ class WatchingMonitor implements Monitor {
     this.scheduleWake(moment.virtualNanoseconds);
   }
 
+  traced(instruction: TracedInstruction, mayStop: boolean): 'proceed' | 'stop' {
+    const fact = this.ordering.traced(instruction);
+    if (fact === undefined) return 'proceed';
+    if (mayStop && this.attempt(fact) === 'stop') return 'stop';
+    this.record(fact);
+    return 'proceed';
+  }
+
   save(): SavedState {
     const saved: Saved = {
       devices: copyOf(this.devices),
       violations: this.list.save(),
+      ordering: this.ordering.save(),
       stopped: this.stopped,
       wakeDue: this.wakeDue,
       events: this.events.length,
@@ -252,6 +271,7 @@ class WatchingMonitor implements Monitor {
     const saved = state as Saved;
     this.devices = copyOf(saved.devices);
     this.list.restore(saved.violations);
+    this.ordering.restore(saved.ordering);
     this.stopped = saved.stopped;
     this.wakeDue = saved.wakeDue;
     this.events.goTo(saved.events);
@@ -289,7 +309,8 @@ class WatchingMonitor implements Monitor {
     const candidates = rules.get(fact.kind);
     if (candidates === undefined) return nothing;
     const { step, virtualNanoseconds } = moment;
-    const context: RuleContext = { device: state, memory: this.options.memory, step, virtualNanoseconds };
+    const { memory } = this.options;
+    const context: RuleContext = { device: state, memory, ordering: this.ordering, step, virtualNanoseconds };
     const raised: Raised[] = [];
     for (const rule of candidates) {
       for (const finding of rule.judge(fact, context)) {
@@ -359,6 +380,7 @@ type Moment = ReturnType<MonitorOptions['now']>;
 interface Saved {
   readonly devices: Map<string, DeviceState>;
   readonly violations: object;
+  readonly ordering: SavedState;
   readonly stopped: StoppedAccess | undefined;
   readonly wakeDue: number | undefined;
   readonly events: number;

@@ -98,4 +98,10 @@ export interface QueueState {
   polled: (DriverEvent & { readonly kind: 'ring-load' | 'ring-store' }) | undefined;
   /** Newest publish. */
   lastPublish: DriverEvent | undefined;
+  /** Newest load that showed new used entries. */
+  lastCollect: DriverEvent | undefined;
+  /** Newest store that asked for an interrupt at the next used entry. */
+  interruptWanted: DriverEvent | undefined;
+  /** Newest look at the used index since then, when it is not ordered behind that store. */
+  looseRecheck: DriverEvent | undefined;
 }

@@ -29,6 +29,7 @@ export function watchSplitRing(state: DeviceState, event: VirtioEvent): void {
       return;
     case 'collect':
       noteCollect(queue, event.after);
+      queue.lastCollect = event;
       return;
     case 'suppression':
       if (event.field === 'flags') queue.usedFlags = event.value;

@@ -12,6 +12,7 @@ import { featureTwins } from './twins/features';
 import { handshakeTwins } from './twins/handshake';
 import { legacyTwins } from './twins/legacy';
 import { packedTwins } from './twins/packed';
+import { orderingTwins } from './twins/ordering';
 import { queueSetupTwins } from './twins/queue-setup';
 import { registerTwins } from './twins/registers';
 import { ringTwins } from './twins/ring';
@@ -28,6 +29,7 @@ const twins: readonly Twin[] = [
   ...draftTwins,
   ...ringTwins,
   ...packedTwins,
+  ...orderingTwins,
   ...signalTwins,
   ...deviceTwins,
   ...waitingTwins,

@@ -1,0 +1,280 @@
+// Rules of order: which accesses a driver has to keep apart with a fence, or with anything else that RVWMO accepts, so that the device and the
+// driver see each other's writes in the order in which they were made. [virtio 1.4, 2.7.13.3.1, 2.7.13.4.1, 2.7.14; RISC-V unpriv. 2.7, 17.1]
+import { placeText } from '../../record/describe';
+import { feature } from '../spec/feature';
+import { usesEventIdx } from '../watch/notification';
+import type { AccessNow } from '../watch/ordering';
+import type { QueueState } from '../watch/state';
+import { ownDescriptors } from '../watch/split-ring';
+import { type DescriptorField } from './chain-evidence';
+import { hex, registerPlace, seen } from './evidence';
+import { descriptorAddress, fieldAddress } from '../watch/split-ring';
+import {
+  type DriverEvent,
+  type FactOf,
+  type Finding,
+  rule,
+  type Rule,
+  type RuleContext,
+  type RuleTexts,
+  type View,
+} from './rule';
+
+type Publish = FactOf<'publish'>;
+
+const fields: readonly DescriptorField[] = ['addr', 'len', 'flags', 'next'];
+
+function nowOf(fact: { readonly hart: number; readonly pc: bigint }, { step }: RuleContext): AccessNow {
+  return { hart: fact.hart, pc: fact.pc, step };
+}
+
+/** What shows a missing fence: the two accesses, what stood between them, and what should have. */
+function pair(
+  at: RuleContext,
+  earlier: { readonly text: string; readonly hart: number; readonly pc: bigint; readonly step: number },
+  later: string,
+  missing: string,
+): Finding['evidence'] {
+  const between = at.ordering.fences(earlier.hart, earlier.step);
+  return [
+    seen('earlier access', `${earlier.text}, pc ${hex(earlier.pc)}, step ${earlier.step}`),
+    seen('later access', later),
+    seen('fences between', between.length === 0 ? 'none' : between.join('; ')),
+    seen('missing', missing),
+  ];
+}
+
+/** The newest stores to the descriptors and slots of what is published, newest first. */
+function ringStores(fact: Publish, queue: View<QueueState>): readonly View<DriverEvent>[] {
+  const found = fact.chains.flatMap((chain) => {
+    const addresses = ownDescriptors(chain).flatMap((index) =>
+      fields.map((field) => fieldAddress(descriptorAddress(queue, index), field)),
+    );
+    return [queue.slotStores.get(chain.slot), ...addresses.map((address) => queue.descriptorStores.get(address))];
+  });
+  return found.filter((event) => event !== undefined).sort((a, b) => b.step - a.step);
+}
+
+/** A published store that the device may not see when it sees the index. */
+function unorderedPublish(fact: Publish, at: RuleContext): false | Finding {
+  const queue = at.device.queues[fact.queue];
+  if (queue === undefined) return false;
+  const now = nowOf(fact, at);
+  const loose = ringStores(fact, queue).filter(
+    (event) => at.ordering.verdict(event, 'write', now, 'write') === 'unordered',
+  );
+  const [newest] = loose;
+  if (newest === undefined) return false;
+  const what = 'place' in newest ? placeText(newest.place) : 'the ring';
+  const more = loose.length === 1 ? '' : ` and ${loose.length - 1} more`;
+  return {
+    message: `Queue ${fact.queue}: available idx ${fact.before} → ${fact.after} is stored with nothing that keeps the store to ${what}${more} before it.`,
+    evidence: pair(
+      at,
+      { ...newest, text: `store to ${what}` },
+      `store to available idx, pc ${hex(fact.pc)}`,
+      'fence w,w',
+    ),
+    place: { kind: 'available', queue: fact.queue, field: 'idx' },
+    related: newest,
+  };
+}
+
+/** A store to a published buffer or indirect table behind the fence that should have come after it. */
+function unorderedBuffer(fact: Publish, at: RuleContext): false | Finding {
+  const places = fact.chains.flatMap((chain) => [
+    ...chain.elements.map(({ address, length }) => ({ start: Number(address), end: Number(address) + length })),
+    ...chain.tables.map(({ address, entries }) => ({ start: address, end: address + entries * 16 })),
+  ]);
+  const stray = at.ordering.strayStores(at.device.description.name, fact.queue, nowOf(fact, at), places).at(-1);
+  if (stray === undefined) return false;
+  return {
+    message: `Queue ${fact.queue}: available idx ${fact.before} → ${fact.after} is stored with nothing that keeps the store to the buffer at ${hex(stray.start)} before it.`,
+    evidence: pair(
+      at,
+      { ...stray, hart: fact.hart, text: `store to buffer ${hex(stray.start)}` },
+      `store to available idx, pc ${hex(fact.pc)}`,
+      'fence w,w',
+    ),
+    place: { kind: 'available', queue: fact.queue, field: 'idx' },
+  };
+}
+
+/** A look at the device's wish that may be older than the index just published. */
+function earlyCheck(fact: FactOf<'ring-load'>, at: RuleContext): false | Finding {
+  if (fact.kind !== 'ring-load' || fact.place.part !== 'used') return false;
+  const queue = at.device.queues[fact.queue];
+  const field = usesEventIdx(at.device) ? 'avail_event' : 'flags';
+  const publish = queue?.notification.publishedSince === undefined ? undefined : queue.lastPublish;
+  if (publish === undefined || fact.place.field !== field) return false;
+  if (at.ordering.verdict(publish, 'write', nowOf(fact, at), 'read') !== 'unordered') return false;
+  return {
+    message: `Queue ${fact.queue}: used ${field} is loaded with nothing that keeps the store to available idx before it.`,
+    evidence: pair(
+      at,
+      { ...publish, text: 'store to available idx' },
+      `load of used ${field}, pc ${hex(fact.pc)}`,
+      'fence w,r',
+    ),
+    place: { kind: 'used', queue: fact.queue, field },
+    related: publish,
+  };
+}
+
+/** A doorbell that may reach the device before the index does. */
+function earlyDoorbell(fact: FactOf<'notify'>, at: RuleContext): false | Finding {
+  const queue = at.device.queues[fact.queue];
+  const publish = queue?.notification.publishedSince === undefined ? undefined : queue.lastPublish;
+  if (publish === undefined) return false;
+  const verdict = at.ordering.verdict(publish, 'write', nowOf(fact, at), 'output');
+  if (verdict !== 'unordered' && verdict !== 'dependent') return false;
+  return {
+    message: `Queue ${fact.queue} is notified with nothing that keeps the store to available idx, in memory, before the store to the device's register.`,
+    evidence: pair(
+      at,
+      { ...publish, text: 'store to available idx' },
+      `store to QueueNotify, pc ${hex(fact.pc)}`,
+      'fence w,o',
+    ),
+    place: registerPlace('QueueNotify'),
+    related: publish,
+  };
+}
+
+const doorbellTexts: Pick<RuleTexts, 'blames' | 'fix' | 'title'> = {
+  title: 'Driver notified the device without ordering its ring stores before the doorbell',
+  fix: 'Execute `fence w,o` (or a wider one) between the store to the available index and the store to QueueNotify. A fence of memory alone, such as `fence rw,rw`, says nothing about device registers.',
+  blames: 'access',
+};
+
+/** The driver is about to rely on an interrupt that may never come. */
+function looseRecheck(fact: FactOf<'idle' | 'interrupt-claim'>, at: RuleContext): readonly Finding[] {
+  return at.device.queues.flatMap((queue) => {
+    const { looseRecheck: look, interruptWanted: wish } = queue;
+    if (look === undefined || wish === undefined || !queue.ready) return [];
+    if (fact.kind === 'idle' ? fact.harts === 0 : at.step - look.step < restingSteps) return [];
+    const store = 'place' in wish ? placeText(wish.place) : 'available flags';
+    return [
+      {
+        message: `Queue ${queue.index}: the last look at used idx before waiting has nothing that keeps the store to ${store} before it.`,
+        evidence: pair(
+          at,
+          { ...wish, text: `store to ${store}` },
+          `load of used idx, pc ${hex(look.pc)}, step ${look.step}`,
+          'fence w,r',
+        ),
+        place: { kind: 'used', queue: queue.index, field: 'idx' },
+        queue: queue.index,
+        blamed: look,
+        related: wish,
+      } as const,
+    ];
+  });
+}
+
+/** An interrupt so many steps after the last look found the driver resting, not still on its way to a better look. */
+const restingSteps = 2000;
+
+export const orderingRules: readonly Rule[] = [
+  rule('ordering', {
+    id: 'ordering.publish',
+    title: 'Driver published without ordering its ring stores before the available index',
+    why: 'RISC-V may make two stores visible in either order. The device then sees the new index first and reads an old descriptor or an old slot.',
+    fix: 'Execute `fence w,w` after the stores to descriptors and slot and before the store to the index. A store-release (`amoswap.rl`, `sc.rl`) does as well.',
+    level: 'must',
+    blames: 'access',
+    covers: ['split.update-idx.driver.1'],
+    section: '2.7.13.3.1',
+    needs: { ring: 'split' },
+    on: ['publish'],
+    broken: unorderedPublish,
+  }),
+  rule('ordering', {
+    id: 'ordering.publish-buffer',
+    title: 'Driver filled a buffer after the fence that comes before the available index',
+    why: 'The index may become visible before what was stored to the buffer, so the device reads old bytes, or its answer is overwritten by an older store.',
+    fix: 'Fill headers, data and indirect tables before the fence, or move `fence w,w` down to the store of the index.',
+    level: 'must',
+    blames: 'access',
+    covers: ['split.update-idx.driver.1'],
+    section: '2.7.13.3.1',
+    needs: { ring: 'split' },
+    follows: ['ordering.publish'],
+    on: ['publish'],
+    broken: unorderedBuffer,
+  }),
+  rule('ordering', {
+    id: 'ordering.notification-check',
+    title: 'Driver looked whether to notify without ordering its index before the look',
+    why: 'The load may be done before the store is visible. The device stops looking in between and asks for a notification, the driver still reads that none is wanted, and both wait for ever.',
+    fix: 'Execute `fence w,r` (or `fence rw,rw`) between the store to the available index and the load of used flags or avail_event. `fence w,w` does not order loads.',
+    level: 'must',
+    blames: 'access',
+    covers: ['split.notify.driver.1'],
+    section: '2.7.13.4.1',
+    needs: { ring: 'split' },
+    on: ['ring-load'],
+    broken: earlyCheck,
+  }),
+  rule('ordering', {
+    ...doorbellTexts,
+    id: 'ordering.doorbell',
+    why: 'The doorbell is a device register, and RISC-V orders memory before registers only where a fence names output. A device that is woken first finds the old index and goes back to sleep.',
+    level: 'hazard',
+    covers: [],
+    section: '2.7.13.4',
+    needs: { ring: 'split', withoutFeature: feature.ORDER_PLATFORM },
+    on: ['notify'],
+    broken: earlyDoorbell,
+  }),
+  rule('ordering', {
+    ...doorbellTexts,
+    id: 'ordering.doorbell-platform',
+    why: 'With VIRTIO_F_ORDER_PLATFORM the device may be real hardware behind a bus, so memory has to be ordered before the register that wakes it.',
+    level: 'must',
+    covers: ['core.reserved-features.driver.8'],
+    section: '6.1',
+    needs: { ring: 'split', feature: feature.ORDER_PLATFORM },
+    on: ['notify'],
+    broken: earlyDoorbell,
+  }),
+  rule('ordering', {
+    id: 'ordering.used-index',
+    title: 'Driver loaded what the used index announced without ordering it behind the index',
+    why: 'RISC-V may do the second load first: the entry or the buffer then still holds what was there before the device wrote it. A branch on the index does not order loads.',
+    fix: 'Execute `fence r,r` between the load of the used index and the loads of the entry and the buffers, or load the index with acquire.',
+    level: 'hazard',
+    blames: 'access',
+    covers: [],
+    section: '2.7.14',
+    needs: { ring: 'split' },
+    on: ['unordered'],
+    broken: (fact, at) => {
+      const what = fact.target === 'buffer' ? 'a buffer that the device wrote' : 'a used entry';
+      return {
+        message: `Queue ${fact.queue}: ${what} is loaded at ${hex(fact.physicalAddress)} with nothing that keeps the load of used idx before it.`,
+        evidence: [
+          seen('earlier access', `load of used idx, pc ${hex(fact.earlierPc)}, step ${fact.earlierStep}`),
+          seen('later access', `load of ${what}, pc ${hex(fact.pc)}`),
+          seen('fences between', fact.fences.length === 0 ? 'none' : fact.fences.join('; ')),
+          seen('missing', 'fence r,r'),
+        ],
+        place: { kind: 'used', queue: fact.queue, field: fact.target === 'buffer' ? 'idx' : 'ring' },
+        related: at.device.queues[fact.queue]?.lastCollect,
+      };
+    },
+  }),
+  rule('ordering', {
+    id: 'ordering.recheck',
+    title: 'Driver asked for interrupts and looked once more without ordering the two',
+    why: 'The look may be done before the device can see the wish. A buffer used in between raises no interrupt and is not seen either, and the driver sleeps.',
+    fix: 'Execute `fence w,r` (or `fence rw,rw`) between the store to available flags or used_event and the last load of the used index.',
+    level: 'hazard',
+    blames: 'missing action',
+    covers: [],
+    section: '2.7.7',
+    needs: { ring: 'split' },
+    on: ['idle', 'interrupt-claim'],
+    broken: looseRecheck,
+  }),
+];

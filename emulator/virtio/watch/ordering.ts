@@ -1,0 +1,239 @@
+// Watches the order in which a hart's accesses to a ring reach memory: asks the processor for its fences, and has it traced over the two
+// stretches where the steps of fences are not enough. Rules ask here. [RISC-V unpriv. 17.1; virtio 1.4, 2.7.13, 2.7.14]
+// Guarantees: accesses of different harts count as ordered; where nothing is known no rule is told `unordered`.
+import type { SavedState } from '../../bus/access';
+import type { GuestMemory } from '../../bus/memory';
+import type { Cpu, OrderClass, TracedInstruction } from '../../cpu/contract';
+import { fencesSince, type FenceVerdict, orderedByFences, type OrderedAccess } from '../../cpu/memory-order';
+import type { DriverOrigin, RingFact, VirtioEvent } from '../../record/events';
+import type { DriverEvent, View } from '../rules/rule';
+import { feature, hasFeature } from '../spec/feature';
+import { usedOffset } from '../spec/split-ring';
+import { copyOf } from './copy';
+import { usesEventIdx } from './notification';
+import {
+  followSlot,
+  followUsed,
+  isOver,
+  overlaps,
+  type SlotTrace,
+  slotTrace,
+  type Stretch,
+  type StrayStore,
+  type UsedTrace,
+  usedTrace,
+} from './ordering-trace';
+import type { QueueState } from './queue-state';
+import type { DeviceState } from './state';
+
+/** What the processor tells about the order of accesses. */
+export type OrderSource = Pick<Cpu, 'fenceEpochs' | 'trace' | 'effectsAt'>;
+
+/** What rules may ask. `at` is the access that comes now: its hart, pc and step. */
+export interface OrderingView {
+  /** Whether an earlier access of class `from` is ordered before the one of class `to` that comes now. */
+  verdict(earlier: DriverEvent, from: OrderClass, at: AccessNow, to: OrderClass): FenceVerdict;
+  /** The fences of a hart since a step, as assembly. */
+  fences(hart: number, step: number): readonly string[];
+  /** Stores of the hart to any of these bytes that are not ordered before the store that comes now, as far as they were traced. */
+  strayStores(device: string, queue: number, at: AccessNow, places: readonly Stretch[]): readonly StrayStore[];
+}
+
+export interface AccessNow extends Pick<DriverOrigin, 'hart' | 'pc'> {
+  readonly step: number;
+}
+
+type Unordered = DriverOrigin & Extract<RingFact, { kind: 'unordered' }>;
+
+export class OrderingWatch implements OrderingView {
+  private traces: (UsedTrace | SlotTrace)[] = [];
+
+  constructor(
+    private readonly harts: OrderSource | undefined,
+    private readonly memory: GuestMemory,
+  ) {}
+
+  verdict(earlier: DriverEvent, from: OrderClass, at: AccessNow, to: OrderClass): FenceVerdict {
+    const { harts } = this;
+    if (harts === undefined || earlier.hart !== at.hart) return 'ordered';
+    const byFences = orderedByFences(harts.fenceEpochs(at.hart), earlier.step, from, to);
+    if (byFences === 'ordered') return byFences;
+    const inMemory = to === 'read' || to === 'write';
+    if (inMemory && harts.effectsAt(at.hart, at.pc)?.release === true) return 'ordered';
+    if (inMemory && harts.effectsAt(earlier.hart, earlier.pc)?.acquire === true) return 'ordered';
+    if (byFences === 'unordered') return byFences;
+    const trace = this.traces.find((one): one is SlotTrace => one.purpose === 'slot' && one.hart === at.hart);
+    if (trace?.current?.step !== at.step || to !== 'write' || earlier.step > trace.origin.step) return byFences;
+    if (trace.current.ordered) return 'ordered';
+    return trace.origin.step === earlier.step ? 'unordered' : byFences;
+  }
+
+  fences(hart: number, step: number): readonly string[] {
+    const epochs = this.harts?.fenceEpochs(hart);
+    return epochs === undefined ? [] : fencesSince(epochs, step).map(({ pred, succ }) => `fence ${pred},${succ}`);
+  }
+
+  strayStores(device: string, queue: number, at: AccessNow, places: readonly Stretch[]): readonly StrayStore[] {
+    const trace = this.slotTraceOf(device, queue);
+    if (trace?.hart !== at.hart || trace.current?.step !== at.step || trace.current.release) return [];
+    return trace.stores.filter((store) => store.step < at.step && places.some((place) => overlaps(store, place)));
+  }
+
+  /** Takes an event into account; `state` is the one before it. */
+  note(state: DeviceState, event: VirtioEvent): void {
+    if (this.harts === undefined || !('queue' in event) || event.queue === undefined) return;
+    const queue = state.queues[event.queue];
+    if (queue === undefined || isPacked(state)) return;
+    if (event.kind === 'collect') this.followFromIndex(state, queue, event);
+    else if (event.kind === 'publish') this.drop(this.slotTraceOf(event.device, queue.index));
+    else if (event.kind === 'unordered') this.drop(this.usedTraceOf(event.device, queue.index));
+    else if (event.kind === 'ring-store') {
+      if (event.place.part !== 'available') return;
+      if (event.place.field === 'ring') this.followFromSlot(queue, event);
+      else if (event.place.field !== 'idx') noteInterruptWish(state, queue, event);
+    } else if (event.kind === 'ring-load') this.noteLook(queue, event);
+  }
+
+  /** A look at the used index that became no event because it repeats the one before. */
+  noteRepeatedLook(
+    queue: QueueState,
+    fact: DriverOrigin & Extract<RingFact, { kind: 'ring-load' | 'ring-store' }>,
+    step: number,
+  ): void {
+    const { looseRecheck, interruptWanted } = queue;
+    if (looseRecheck === undefined || interruptWanted === undefined) return;
+    const verdict = this.verdict(interruptWanted, 'write', { hart: fact.hart, pc: fact.pc, step }, 'read');
+    if (verdict !== 'unordered') queue.looseRecheck = undefined;
+  }
+
+  /** The instruction a traced hart stands in front of: a fact where it loads too early. */
+  traced(next: TracedInstruction): Unordered | undefined {
+    const io = next.physicalAddress !== undefined && !this.memory.contains(next.physicalAddress, 1);
+    let found: Unordered | undefined;
+    for (const trace of this.traces) {
+      if (trace.hart !== next.hart) continue;
+      if (trace.purpose === 'slot') followSlot(trace, next, io);
+      else {
+        const early = followUsed(trace, next, io);
+        if (early !== undefined) found ??= unordered(trace, early, next);
+      }
+    }
+    for (const trace of this.traces.filter(isOver)) this.drop(trace);
+    return found;
+  }
+
+  save(): SavedState {
+    return { traces: copyOf(this.traces) };
+  }
+  restore(saved: SavedState): void {
+    for (const { hart } of this.traces) this.harts?.trace(hart, false);
+    this.traces = copyOf((saved as { traces: (UsedTrace | SlotTrace)[] }).traces);
+    for (const { hart } of this.traces) this.harts?.trace(hart, true);
+  }
+
+  /** [virtio 1.4, 2.7.14] */
+  private followFromIndex(state: DeviceState, queue: QueueState, event: CollectEvent): void {
+    this.drop(this.usedTraceOf(event.device, queue.index));
+    const index: Stretch = { start: queue.deviceArea + usedOffset.idx, end: queue.deviceArea + usedOffset.idx + 2 };
+    const access = this.accessOf(event, index.start);
+    if (access === undefined || access.effects.acquire) return;
+    const { hart } = event;
+    const common = { hart, device: state.description.name, queue: queue.index, origin: event };
+    this.add(usedTrace(common, access, { index, ...announced(queue, event) }));
+  }
+
+  /** [virtio 1.4, 2.7.13.3] */
+  private followFromSlot(queue: QueueState, event: DriverEvent & { readonly physicalAddress: number }): void {
+    const { hart, device } = event;
+    this.drop(this.slotTraceOf(device, queue.index));
+    const access = this.accessOf(event, event.physicalAddress);
+    if (access !== undefined) this.add(slotTrace({ hart, device, queue: queue.index, origin: event }, access));
+  }
+
+  private accessOf({ hart, pc }: DriverOrigin, physicalAddress: number): OrderedAccess | undefined {
+    const effects = this.harts?.effectsAt(hart, pc);
+    return effects?.memory === undefined ? undefined : { effects, physicalAddress, io: false };
+  }
+
+  /** Interrupts were asked for, and the driver looks once more before it relies on them. [virtio 1.4, 2.7.7] */
+  private noteLook(queue: QueueState, event: DriverEvent & { readonly kind: 'ring-load' | 'ring-store' }): void {
+    if (event.place.part !== 'used' || event.place.field !== 'idx') return;
+    const wish = queue.interruptWanted;
+    const isLoose = wish !== undefined && this.verdict(wish, 'write', event, 'read') === 'unordered';
+    queue.looseRecheck = isLoose ? event : undefined;
+  }
+
+  private slotTraceOf(device: string, queue: number): SlotTrace | undefined {
+    return this.traces.find(
+      (one): one is SlotTrace => one.purpose === 'slot' && one.device === device && one.queue === queue,
+    );
+  }
+  private usedTraceOf(device: string, queue: number): UsedTrace | undefined {
+    return this.traces.find(
+      (one): one is UsedTrace => one.purpose === 'used' && one.device === device && one.queue === queue,
+    );
+  }
+
+  private add(trace: UsedTrace | SlotTrace): void {
+    this.traces.push(trace);
+    this.harts?.trace(trace.hart, true);
+  }
+  private drop(trace: UsedTrace | SlotTrace | undefined): void {
+    if (trace === undefined) return;
+    this.traces = this.traces.filter((one) => one !== trace);
+    if (!this.traces.some(({ hart }) => hart === trace.hart)) this.harts?.trace(trace.hart, false);
+  }
+}
+
+/** Packed rings have no index: their order is another matter. */
+function isPacked({ features }: DeviceState): boolean {
+  return hasFeature(features.accepted, feature.RING_PACKED);
+}
+
+type CollectEvent = VirtioEvent & DriverOrigin & { readonly kind: 'collect' };
+
+/** Used entries and device-writable buffers that a load of the used index announced. */
+function announced(queue: View<QueueState>, { before, after }: CollectEvent): Pick<UsedTrace, 'entries' | 'buffers'> {
+  const count = Math.min((after - before) & 0xffff, queue.size);
+  const entries = Array.from({ length: count }, (_, i) => {
+    const start = queue.deviceArea + usedOffset.id(((before + i) & 0xffff) % queue.size);
+    return { start, end: start + 8 };
+  });
+  const given = queue.usedPositions.slice(0, Math.max(0, queue.usedPositions.length - ((queue.usedIndex - after) & 0xffff))); // prettier-ignore
+  const buffers = given.flatMap((position) => {
+    const chain = position === undefined ? undefined : queue.chains.get(position)?.chain;
+    return (chain?.elements ?? [])
+      .filter((element) => element.deviceWritable)
+      .map(({ address, length }) => ({ start: Number(address), end: Number(address) + length }));
+  });
+  return { entries, buffers };
+}
+
+/** Whether a store asks for an interrupt at the very next used entry. [virtio 1.4, 2.7.7.1] */
+function noteInterruptWish(
+  state: DeviceState,
+  queue: QueueState,
+  event: DriverEvent & { readonly kind: 'ring-load' | 'ring-store' },
+): void {
+  const isEvent = event.place.field === 'used_event';
+  if (isEvent !== usesEventIdx(state)) return;
+  const asks = isEvent ? Number(event.after) === queue.collectedIndex : (event.after & 1n) === 0n && (event.before & 1n) === 1n; // prettier-ignore
+  queue.interruptWanted = asks ? event : undefined;
+  queue.looseRecheck = undefined;
+}
+
+function unordered(trace: UsedTrace, early: EarlyLoadOf, next: TracedInstruction): Unordered {
+  return {
+    kind: 'unordered',
+    by: 'driver',
+    hart: next.hart,
+    pc: next.pc,
+    device: trace.device,
+    queue: trace.queue,
+    ...early,
+    earlierPc: trace.origin.pc,
+    earlierStep: trace.origin.step,
+    fences: trace.fences,
+  };
+}
+type EarlyLoadOf = NonNullable<ReturnType<typeof followUsed>>;
