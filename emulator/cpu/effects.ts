@@ -232,6 +232,13 @@ class EffectsMeaning implements Meaning<Traced, RegisterSet> {
   fenceTranslations(): void {
     // Orders page-table accesses only.
   }
+  orderInvalidations(): void {
+    // Orders page-table accesses only.
+  }
+  /** Zeroing a block is not taken for a store: nothing is published that way. */
+  cacheBlock(): void {
+    // Moves no register.
+  }
   environmentCall(): void {
     // The handler's instructions count one by one.
   }

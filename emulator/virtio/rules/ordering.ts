@@ -5,10 +5,8 @@ import { feature } from '../spec/feature';
 import { usesEventIdx } from '../watch/notification';
 import type { AccessNow } from '../watch/ordering';
 import type { QueueState } from '../watch/state';
-import { ownDescriptors } from '../watch/split-ring';
-import { type DescriptorField } from './chain-evidence';
 import { hex, registerPlace, seen } from './evidence';
-import { descriptorAddress, fieldAddress } from '../watch/split-ring';
+import { descriptorAddress, type DescriptorField, fieldAddress, ownDescriptors } from '../watch/chains';
 import {
   type DriverEvent,
   type FactOf,
@@ -48,7 +46,7 @@ function pair(
 function ringStores(fact: Publish, queue: View<QueueState>): readonly View<DriverEvent>[] {
   const found = fact.chains.flatMap((chain) => {
     const addresses = ownDescriptors(chain).flatMap((index) =>
-      fields.map((field) => fieldAddress(descriptorAddress(queue, index), field)),
+      fields.map((field) => fieldAddress('split', descriptorAddress(queue, index), field)),
     );
     return [queue.slotStores.get(chain.slot), ...addresses.map((address) => queue.descriptorStores.get(address))];
   });
