@@ -11,6 +11,7 @@ const planned = (pattern: string, why: string): Reason => ({ pattern, kind: 'pla
 const notSeen = (pattern: string, why: string): Reason => ({ pattern, kind: 'not seen', why });
 
 const unusual = 'planned: device moods. The device first has to do something unusual but legal';
+const ordering = 'planned: order of packed rings. That of split rings is judged';
 const payload = 'planned: ownership of payload. Needs loads of buffer bytes to be watched';
 const ringReset =
   'planned: VIRTIO_F_RING_RESET. The mmio transport does not offer it yet, so no queue is ever reset alone';
