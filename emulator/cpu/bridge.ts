@@ -42,7 +42,8 @@ export class Bridge {
     return {
       decodeRecord: (record: number) => code.decodeRecord(record),
       decodeWord: (word: number, record: number) => code.decodeWord(word, record),
-      compileHot: (slot: number, record: number) => this.host.compiler?.compileHot(slot, record),
+      compileHot: (base: number, slot: number, record: number, page: bigint) =>
+        this.host.compiler?.compileHot(base, slot, record, page),
       dropRegion: (slot: number) => this.host.compiler?.drop(slot),
       allocateSlot: (page: number) => code.allocateSlot(page),
       fetchOutside: (address: number) => this.host.environment.fetch?.(address) ?? -1,

@@ -3,7 +3,7 @@ import { defineFunction, op } from '../wasm/code';
 import { ModuleWriter } from '../wasm/module';
 import { declareChain } from './compiler/chain';
 import { regionParameters, regionResults, regionTableSize } from './compiler/frame';
-import { declareReach } from './compiler/reach';
+import { declareReach, declareSecondHalf } from './compiler/reach';
 import { declareFloatFunctions } from './float';
 import { declareExecute } from './interpreter/execute';
 import type { MemoryLayout } from './layout';
@@ -59,6 +59,7 @@ function buildModule(layout: MemoryLayout, shared: boolean, compiler: boolean): 
   if (region !== undefined) {
     declareChain(context, region);
     declareReach(context, translation.translate, access.enableFast);
+    declareSecondHalf(context, translation.translate);
     for (const [name, index] of Object.entries({ csrAccess: csr, fence, multiplyHigh, ...float }))
       module.exportFunction(index, name);
   }

@@ -22,7 +22,7 @@ import { resetStatus } from './csr/rows';
 import { HartState, MachineMemory } from './hart-state';
 import { effectsOf, type InstructionEffects } from './effects';
 import { interruptDue, modeName, peekTranslation, wakesFromWait } from './inspect';
-import { greatestRamBytes, hartCell, layoutFor, type MemoryLayout, pageBytes, translation } from './layout';
+import { greatestRamBytes, hartBase, hartCell, layoutFor, type MemoryLayout, pageBytes, translation } from './layout';
 import { processorModule, regionTable, wasmPageBytes } from './module';
 import { isSavedProcessor, restoreHart, saveHart, type SavedProcessor } from './saved-state';
 import { importModule } from './system/imports';
@@ -94,7 +94,10 @@ export class Processor implements Cpu {
     const threshold = options.compileThreshold ?? defaultThreshold;
     this.code = new CodeCache(this.memory, layout, threshold);
     if ((options.compiler ?? defaultCompiler) === 'on') {
-      this.compiler = new RegionCompiler(this.memory, layout, shared, threshold, (slot) => this.code.pageOf(slot));
+      this.compiler = new RegionCompiler(this.memory, layout, shared, threshold, {
+        pageOf: (slot) => this.code.pageOf(slot),
+        translate: (base, address) => peekTranslation(this.memory, layout, this.hartAt(base).state, address),
+      });
     }
     const { compiler } = this;
     this.code.onChange = (slot) => compiler?.drop(slot);
@@ -177,6 +180,7 @@ export class Processor implements Cpu {
 
   setBreakpoints(pcs: readonly bigint[]): void {
     this.code.setBreakpoints(pcs);
+    this.compiler?.forgetCounts();
   }
 
   passBreakpointOnce(): void {
@@ -343,6 +347,7 @@ export class Processor implements Cpu {
   restore(saved: SavedState): void {
     if (!isSavedProcessor(saved, this.harts)) throw new Error(`this is no saved processor with ${this.harts} harts`);
     this.code.dropAll();
+    this.compiler?.forgetCounts();
     saved.harts.forEach((savedHart, index) => {
       const hart = this.hart(index);
       restoreHart(hart.state, savedHart);
@@ -366,6 +371,10 @@ export class Processor implements Cpu {
     const hart = this.hartList[index];
     if (hart === undefined) throw new RangeError(`hart ${index} of ${this.harts}`);
     return hart;
+  }
+
+  private hartAt(base: number): CsrHart {
+    return this.hart(Math.floor((base - hartBase(0)) / hartCell.strideBytes));
   }
 
   private createHart(index: number): CsrHart {
@@ -411,7 +420,7 @@ export class Processor implements Cpu {
       code: this.code,
       compiler: this.compiler,
       hart: (index) => this.hart(index),
-      hartIndex: (base) => Math.floor((base - this.hart(0).state.base) / hartCell.strideBytes),
+      hartIndex: (base) => this.hartAt(base).state.index,
       currentStep: () => this.steps,
       stopsAtBreakpoint: (hart, pc) => this.stopsAtBreakpoint(hart, pc),
     };

@@ -2,7 +2,7 @@
 // Guarantees: blocks are in address order, hold only instructions that the interpreter has decoded, and never overlap.
 import { decode, type DecodedInstruction } from '../decoder';
 import type { MachineMemory } from '../hart-state';
-import { firstHandler } from '../interpreter/records';
+import { firstHandler, pseudoHandler } from '../interpreter/records';
 import { handlerMask, pageBytes, record } from '../layout';
 import { type Flow, flowOf } from './flow';
 
@@ -37,6 +37,8 @@ export interface PageCode {
   readonly memory: MachineMemory;
   readonly codeAddress: number;
   readonly slot: number;
+  /** The first halfword of the page behind it, as the code sees it; `undefined` where there is none. */
+  readonly behind: number | undefined;
 }
 
 export function targetOf({ offset, decoded }: PlacedInstruction): number {
@@ -44,11 +46,15 @@ export function targetOf({ offset, decoded }: PlacedInstruction): number {
 }
 
 /** An instruction that the interpreter has executed, so that cold code is left out; `undefined` for all others. */
-function decodedAt({ memory, codeAddress, slot }: PageCode, offset: number): DecodedInstruction | undefined {
+function decodedAt(page: PageCode, offset: number): DecodedInstruction | undefined {
+  const { memory, codeAddress, slot, behind } = page;
   if (offset < 0 || offset > pageBytes - 2) return undefined;
   const handler = memory.view.getUint16(slot + (offset / 2) * record.bytes + record.handler, true) & handlerMask;
-  if (handler < firstHandler) return undefined;
   const low = memory.view.getUint16(codeAddress + offset, true);
+  if (handler === pseudoHandler.loose && offset === pageBytes - 2 && behind !== undefined) {
+    return decode(low | (behind << 16));
+  }
+  if (handler < firstHandler) return undefined;
   return decode((low & 3) === 3 ? memory.view.getUint32(codeAddress + offset, true) : low);
 }
 

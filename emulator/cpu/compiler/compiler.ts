@@ -23,8 +23,9 @@ import { type CompiledRegion, compileRegion, type RegionEntry, regionExport } fr
  */
 export const defaultThreshold = 16_000;
 const greatestInstructions = 400;
-/** WebAssembly bytes of all regions together; machine code is several times larger. */
+/** WebAssembly bytes of all regions together; machine code is several times larger, and the host keeps much about each module. */
 const greatestCodeBytes = 12 << 20;
+const moduleBytes = 8 << 10;
 
 interface Region {
   readonly functionIndex: number;
@@ -49,6 +50,14 @@ export interface CompilerStatistics {
   codeBytes: number;
 }
 
+/** What the compiler asks about guest memory. */
+export interface CompilerHost {
+  /** The page of RAM that a slot holds. */
+  pageOf(slot: number): number;
+  /** The physical address of a virtual one, for the hart at an address in linear memory; without effects. */
+  translate(hartBase: number, virtualAddress: bigint): number | undefined;
+}
+
 export class RegionCompiler {
   readonly table = new WebAssembly.Table({ element: 'anyfunc', initial: regionTableSize });
   readonly statistics: CompilerStatistics = { compilations: 0, drops: 0, codeBytes: 0 };
@@ -65,8 +74,7 @@ export class RegionCompiler {
     private readonly layout: MemoryLayout,
     private readonly shared: boolean,
     private readonly threshold: number,
-    /** The page of RAM that a slot holds. */
-    private readonly pageOf: (slot: number) => number,
+    private readonly host: CompilerHost,
   ) {}
 
   /** What regions import: the memory and the exports of the processor's module. */
@@ -74,16 +82,21 @@ export class RegionCompiler {
     this.imports = { [importModule]: { ...imports } };
   }
 
-  /** Control arrived often at this page, now at this record. */
-  compileHot(slot: number, at: number): void {
-    const page = this.pageOf(slot);
+  /** Compilations so far do not delay the next ones any more: the user changed what is to be compiled. */
+  forgetCounts(): void {
+    this.compilations.clear();
+  }
+
+  /** Control arrived often at this page, now at this record; `virtualPage` is how the hart sees it. */
+  compileHot(hartBase: number, slot: number, at: number, virtualPage: bigint): void {
+    const page = this.host.pageOf(slot);
     const offset = ((at - slot) / record.bytes) * 2;
     const { view } = this.memory;
     const isEntry = view.getUint16(at + record.handler, true) >> entryShift !== 0;
     let count = this.compilations.get(page) ?? 0;
     if (!isEntry) {
       this.compilations.set(page, ++count);
-      this.compile(page, slot, offset);
+      this.compile(page, slot, offset, this.behind(hartBase, virtualPage));
     }
     view.setInt32(slot + slotRegion.heat, Math.min(this.threshold * (1 + count), 2 ** 30), true);
   }
@@ -100,14 +113,22 @@ export class RegionCompiler {
     this.statistics.drops++;
   }
 
-  private compile(page: number, slot: number, offset: number): void {
+  /** The first halfword of the page that follows in the hart's address space. */
+  private behind(hartBase: number, virtualPage: bigint): number | undefined {
+    const physical = this.host.translate(hartBase, virtualPage + BigInt(pageBytes));
+    const offset = (physical ?? -1) - this.layout.ramBase;
+    if (offset < 0 || offset >= this.layout.ramBytes) return undefined;
+    return this.memory.view.getUint16(this.layout.ram + offset, true);
+  }
+
+  private compile(page: number, slot: number, offset: number, behind: number | undefined): void {
     if (this.freeIndices.length === 0 && this.nextIndex === regionTableSize) return;
     const regions = this.pages.get(slot) ?? { slot, regions: [], numbers: new Map<number, number>() };
     // Code that a region has without an entry here: the region is made anew with one.
     const old = regions.regions.find((region) => region.offsets.has(offset));
     const wanted = [offset, ...(old?.wanted ?? [])];
     const codeAddress = this.layout.ram + page * pageBytes;
-    const blocks = findBlocks({ memory: this.memory, codeAddress, slot }, wanted, greatestInstructions);
+    const blocks = findBlocks({ memory: this.memory, codeAddress, slot, behind }, wanted, greatestInstructions);
     if (blocks === undefined) return;
     if (old !== undefined) {
       regions.regions.splice(regions.regions.indexOf(old), 1);
@@ -134,7 +155,7 @@ export class RegionCompiler {
     this.pages.delete(slot);
     this.pages.set(slot, page);
     this.statistics.compilations++;
-    this.statistics.codeBytes += bytes.length;
+    this.statistics.codeBytes += bytes.length + moduleBytes;
     this.dropCold();
   }
 
@@ -146,7 +167,7 @@ export class RegionCompiler {
     }
     this.table.set(region.functionIndex, null);
     this.freeIndices.push(region.functionIndex);
-    this.statistics.codeBytes -= region.bytes;
+    this.statistics.codeBytes -= region.bytes + moduleBytes;
   }
 
   private setEntry(slot: number, offset: number, number: number): void {

@@ -114,8 +114,8 @@ class FlowMeaning implements Meaning<null, null> {
 
   load = (): null => null;
   store(): void {}
-  loadReserved = (): null => this.outside();
-  storeConditional = (): null => this.outside();
+  loadReserved = (): null => null;
+  storeConditional = (): null => null;
   atomic = (_address: null, _bytes: 4 | 8, combine: (old: null) => null): null => combine(null);
 
   requireFloat(): void {}

@@ -6,10 +6,11 @@ import type { FloatOperation } from '../float';
 import { control, hartCell } from '../layout';
 
 /** Functions of the processor's module that a region may import. */
-export type RegionImport = 'reach' | 'chain' | 'csrAccess' | 'fence' | 'multiplyHigh' | FloatOperation;
+export type RegionImport = 'reach' | 'secondHalf' | 'chain' | 'csrAccess' | 'fence' | 'multiplyHigh' | FloatOperation;
 
 const signatures = {
   reach: [['i32', 'i64', 'i32', 'i32'], ['i32']],
+  secondHalf: [['i32', 'i64'], ['i32']],
   chain: [['i32', 'i64', 'i32'], ['i32']],
   csrAccess: [['i32', 'i32', 'i32', 'i64'], ['i32']],
   fence: [['i32', 'i32', 'i32', 'i32'], []],
@@ -102,8 +103,8 @@ export class RegionFrame {
     return this.functions.length - 1;
   }
   private signature(name: RegionImport): Omit<RegionFunction, 'name'> {
-    if (name === 'reach' || name === 'chain' || name === 'csrAccess' || name === 'fence' || name === 'multiplyHigh') {
-      const [parameters, results] = signatures[name];
+    if (name in signatures) {
+      const [parameters, results] = signatures[name as keyof typeof signatures];
       return { parameters, results };
     }
     const operands = /^fn?m(add|sub)\./.test(name) ? 3 : /^f(add|sub|mul|div|min|max|eq|lt|le)\./.test(name) ? 2 : 1;

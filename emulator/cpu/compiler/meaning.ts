@@ -5,7 +5,7 @@ import type { Local } from '../../wasm/function';
 import { Arithmetic, loads, signedLoads, stores } from '../arithmetic';
 import type { FloatOperation } from '../float';
 import type { Bytes, FField, Field, Meaning, NumberField, XField } from '../instructions/meaning';
-import { control, hartCell, translation } from '../layout';
+import { control, hartCell, pageBytes, translation } from '../layout';
 import { cell, cell32, setCell } from '../system/context';
 import { csrChange, csrFlag, csrOutcome } from '../system/direct';
 import { mstatus } from '../system/status';
@@ -79,6 +79,11 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     if (flow.kind === 'outside') {
       this.bail();
       return;
+    }
+    if (offset + decoded.lengthBytes > pageBytes) {
+      // What the other page holds now must be what was compiled.
+      const second = call(this.frame.import('secondHalf'), 'i32', this.frame.hart, this.pc());
+      this.c.when(op('i32.ne', second, decoded.bits >>> 16), () => this.bail());
     }
     decoded.row.meaning(this);
     if (isLast && !this.ended) this.exits.go(offset + decoded.lengthBytes);
@@ -193,25 +198,57 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     else this.c.store(stores[bytes], found, value);
   }
 
-  /** Flow analysis leaves these to the interpreter. */
-  loadReserved(): Expression {
-    return this.outside();
+  /** An address that is a multiple of the access's bytes; the interpreter traps where it is none. */
+  private aligned(at: Expression, bytes: 4 | 8): Expression {
+    const address = this.take(at, 'i64');
+    this.c.when(op('i64.ne', op('i64.and', address, BigInt(bytes - 1)), 0n), () => this.bail());
+    return expression(address);
   }
-  storeConditional(): Expression {
-    return this.outside();
+  /** The reservation set of an address in linear memory; the newest LR's is in the control words. */
+  private reservationOf(address: Local): Expression {
+    return op('i32.and', address, -64);
+  }
+  loadReserved(at: Expression, bytes: 4 | 8): Expression {
+    const { c } = this;
+    const found = this.reach(this.aligned(at, bytes), bytes, 'load');
+    const value = this.take(load(signedLoads[bytes], found), 'i64');
+    c.store('i32.store', 0, this.reservationOf(found), control.reservation);
+    this.publishBudget();
+    c.store('i64.store', 0, currentStep(), control.reservationStep);
+    this.noteOrder();
+    return expression(value);
+  }
+  storeConditional(at: Expression, bytes: 4 | 8, value: Expression): Expression {
+    const { c } = this;
+    const address = this.aligned(at, bytes);
+    const result = this.take(1n, 'i64');
+    const reserved = load('i32.load', 0, control.reservation);
+    c.block((failed) => {
+      c.brIf(failed, op('i32.eqz', reserved));
+      const found = this.reach(address, bytes, 'conditional');
+      c.brIf(failed, op('i32.ne', reserved, this.reservationOf(found)));
+      c.store(stores[bytes], found, value);
+      c.set(result, 0n);
+    });
+    c.store('i32.store', 0, 0, control.reservation);
+    this.noteOrder();
+    return expression(result);
   }
   atomic(at: Expression, bytes: 4 | 8, combine: (old: Expression) => Expression): Expression {
-    const { c, frame } = this;
+    const { c } = this;
     const operand = this.reach(at, bytes, 'atomic');
     const old = expression(this.take(load(signedLoads[bytes], operand), 'i64'));
     c.store(stores[bytes], operand, combine(old));
-    const [acquires, releases] = [this.field('aq') !== 0, this.field('rl') !== 0];
-    if (acquires || releases) {
-      this.publishBudget();
-      if (acquires) setCell(c, frame.hart, 'acquireStep', currentStep());
-      if (releases) setCell(c, frame.hart, 'releaseStep', currentStep());
-    }
+    this.noteOrder();
     return old;
+  }
+  private noteOrder(): void {
+    const [acquires, releases] = [this.field('aq') !== 0, this.field('rl') !== 0];
+    if (!acquires && !releases) return;
+    const { hart } = this.frame;
+    this.publishBudget();
+    if (acquires) setCell(this.c, hart, 'acquireStep', currentStep());
+    if (releases) setCell(this.c, hart, 'releaseStep', currentStep());
   }
   /** Stores the budget as it is while this instruction executes. */
   private publishBudget(): void {

@@ -96,7 +96,7 @@ export class Frame {
     if (functions.region === undefined) return;
     c.store('i32.store', slot, op('i32.sub', load('i32.load', slot, slotRegion.heat), 1), slotRegion.heat);
     c.when(op('i32.eqz', load('i32.load', slot, slotRegion.heat)), () =>
-      c.call(functions.imports.compileHot, slot, this.record),
+      c.call(functions.imports.compileHot, this.hart, slot, this.record, this.page),
     );
   }
 

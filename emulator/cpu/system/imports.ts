@@ -11,8 +11,8 @@ const signatures = {
   allocateSlot: [['i32'], ['i32']],
   /** (physical address) -> halfword, or -1 where nothing can be fetched. */
   fetchOutside: [['f64'], ['i32']],
-  /** (slot, record): the page's code is worth compiling; the record is where it was entered. */
-  compileHot: [['i32', 'i32'], []],
+  /** (hart, slot, record, page): the page's code is worth compiling; the record is where it was entered, `page` its virtual address. */
+  compileHot: [['i32', 'i32', 'i32', 'i64'], []],
   /** (slot): an instruction of the page's compiled region is about to change. */
   dropRegion: [['i32'], []],
   /** (hart) -> 1 where its pc is a breakpoint to stop at. */

@@ -114,6 +114,65 @@ test(`${programs} random programs from seed ${firstSeed} run alike in both tiers
   for (let seed = firstSeed; seed < firstSeed + programs; seed++) runRandomProgram(seed);
 });
 
+test('a hot instruction across two pages follows what becomes of its second half', () => {
+  const pair = createPair({ ramBytes: 0x1_0000 }, 2, 'straddling');
+  // addi a0, a0, 1 at 0x8000_0ffe; its second half is 0x0015 and lies in the next page.
+  const lines = [
+    ['li', 's0', 300],
+    ['la', 't0', 'last'],
+    ['j', 'loop'],
+    ['.space', 0xffe - 16],
+    'loop:',
+    ['.word', 0x0015_0513],
+    'last:',
+    ['addi', 's0', 's0', -1],
+    ['li', 't1', 100],
+    ['bne', 's0', 't1', 'same'],
+    // From here on it is addi a0, a0, 2.
+    ['li', 't1', 0x25],
+    ['sh', 't1', -2, 't0'],
+    'same:',
+    ['bnez', 's0', 'loop'],
+    ['wfi'],
+  ] as const;
+  pair.both((bench) => {
+    const { base, labels } = bench.load(lines);
+    assert.equal(labels['loop'], base + 0xffen);
+    bench.cpu.startHart(0, base, 'M');
+  });
+  for (const limit of [200, 900, 5000]) pair.run(limit);
+  assert.equal(pair.compiled.x('a0'), 200n + 2n * 100n);
+});
+
+test('LR and SC in a hot loop: success, failure for lack of a reservation, and another address', () => {
+  const pair = createPair({ ramBytes: 0x1_0000 }, 2, 'reservations');
+  pair.both((bench) => {
+    const { base } = bench.load([
+      ['li', 's0', 400],
+      ['li', 't0', ramBase + 0x8000],
+      ['li', 't1', ramBase + 0x8040],
+      'again:',
+      ['lr.d', 'a1', 't0', 'aq'],
+      ['addi', 'a1', 'a1', 3],
+      ['sc.d', 'a2', 'a1', 't0', 'rl'],
+      ['sc.d', 'a3', 'a1', 't0'],
+      ['lr.w', 'a4', 't0'],
+      ['sc.w', 'a5', 'a1', 't1'],
+      ['add', 's1', 's1', 'a2'],
+      ['add', 's2', 's2', 'a3'],
+      ['add', 's3', 's3', 'a5'],
+      ['addi', 's0', 's0', -1],
+      ['bnez', 's0', 'again'],
+      ['wfi'],
+    ]);
+    bench.cpu.startHart(0, base, 'M');
+  });
+  for (const limit of [1000, 1003, 8000]) pair.run(limit);
+  pair.compareRam();
+  const { x } = pair.compiled;
+  assert.deepEqual([x('a1'), x('s1'), x('s2'), x('s3')], [1200n, 0n, 400n, 400n]);
+});
+
 test('random bytes run alike in both tiers', () => {
   for (let round = 0; round < 40; round++) {
     const random = randomFrom(firstSeed * 1000 + round);
