@@ -1,6 +1,7 @@
 // The platform-level interrupt controller: 96 sources, an M-mode and an S-mode context for each hart. [RISC-V PLIC 1.0.0]
-// Follows QEMU where it is more lenient than the specification: a request that its device withdraws before the claim is forgotten,
-// and a completion counts whether or not the context still enables the source. Guests rely on both.
+// Follows QEMU where it differs from the specification: a request that its device withdraws before the claim is forgotten, a completion
+// counts whether or not the context still enables the source, and a wire that merely stays up does not ask again after a completion:
+// it asks each time its device looks at its causes. Guests rely on all three; xv6 never quietens the UART's transmitter.
 import type { AccessSize, MmioRegion, SavedState, Stateful } from '../bus/access';
 import type { BoardContext, InterruptLine, InterruptObserver } from './contract';
 import { interruptSources, memoryMap } from './memory-map';
@@ -28,11 +29,9 @@ export class Plic implements MmioRegion, Stateful {
   readonly sizeBytes = memoryMap.plic.sizeBytes;
 
   private readonly priorities = new Uint8Array(interruptSources + 1);
-  /** Wires as the devices drive them. */
-  private readonly levels = new Uint32Array(words);
-  /** Requests that no context has claimed yet. */
+  /** Requests that no context has claimed yet; those of a source in service wait for its completion. */
   private readonly pending = new Uint32Array(words);
-  /** Claimed and not completed: the gateway forwards nothing. */
+  /** Claimed and not completed. */
   private readonly inService = new Uint32Array(words);
   private readonly contexts: readonly PlicContext[];
   private readonly lines = new Map<number, InterruptLine>();
@@ -124,7 +123,6 @@ export class Plic implements MmioRegion, Stateful {
   complete(context: number, source: number): void {
     if (source === 0 || source > interruptSources || !bit(this.inService, source)) return;
     setBit(this.inService, source, false);
-    if (bit(this.levels, source)) setBit(this.pending, source, true);
     this.update();
     for (const observer of this.observers) observer.completed(context, source);
   }
@@ -132,7 +130,7 @@ export class Plic implements MmioRegion, Stateful {
   reset(): void {
     this.priorities.fill(0);
     this.inService.fill(0);
-    this.pending.set(this.levels);
+    this.pending.fill(0);
     for (const context of this.contexts) {
       context.enabled.fill(0);
       context.threshold = 0;
@@ -143,7 +141,6 @@ export class Plic implements MmioRegion, Stateful {
   save(): SavedState {
     return {
       priorities: this.priorities.slice(),
-      levels: this.levels.slice(),
       pending: this.pending.slice(),
       inService: this.inService.slice(),
       contexts: this.contexts.map((c) => ({ ...c, enabled: c.enabled.slice() })),
@@ -152,13 +149,11 @@ export class Plic implements MmioRegion, Stateful {
   restore(state: SavedState): void {
     const saved = state as {
       priorities: Uint8Array;
-      levels: Uint32Array;
       pending: Uint32Array;
       inService: Uint32Array;
       contexts: PlicContext[];
     };
     this.priorities.set(saved.priorities);
-    this.levels.set(saved.levels);
     this.pending.set(saved.pending);
     this.inService.set(saved.inService);
     this.contexts.forEach((context, index) => {
@@ -170,11 +165,8 @@ export class Plic implements MmioRegion, Stateful {
     });
   }
 
-  /** The gateway of a level-triggered source. */
   private drive(source: number, level: boolean): void {
-    if (bit(this.levels, source) === level) return;
-    setBit(this.levels, source, level);
-    if (bit(this.inService, source)) return;
+    if (bit(this.pending, source) === level) return;
     setBit(this.pending, source, level);
     this.update();
   }
@@ -185,7 +177,7 @@ export class Plic implements MmioRegion, Stateful {
     let best = 0;
     let bestPriority = threshold;
     for (let word = 0; word < words; word++) {
-      let candidates = (this.pending[word] ?? 0) & (enabled[word] ?? 0);
+      let candidates = (this.pending[word] ?? 0) & ~(this.inService[word] ?? 0) & (enabled[word] ?? 0);
       while (candidates !== 0) {
         const source = word * 32 + 31 - Math.clz32(candidates & -candidates);
         candidates &= candidates - 1;

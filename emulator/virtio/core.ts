@@ -17,7 +17,7 @@ import type { RingWatch } from './queue/ring-watch';
 import { RandomSequence } from './random-sequence';
 import { type Dialect, type DialectName, dialects } from './spec/dialect';
 import { feature, hasFeature } from './spec/feature';
-import { checkAcceptedFeatures, featureDefectText } from './spec/feature-check';
+import { checkAcceptedFeatures, type FeatureDefect, featureDefectText } from './spec/feature-check';
 import { interruptBit } from './spec/interrupt';
 import { status } from './spec/status';
 
@@ -140,7 +140,8 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     const own = this.statusValue & status.DEVICE_NEEDS_RESET;
     const written = (value & 0xff & ~status.DEVICE_NEEDS_RESET) | own;
     const judged = this.judgedBits(value);
-    const refused = judged !== 0 && this.featureDefects().length > 0 && this.reaction('features') !== 'proceed';
+    const refused =
+      judged !== 0 && this.featureDefects().some((defect) => this.reaction(errorKind(defect)) !== 'proceed');
     return refused ? written & ~judged : written;
   }
 
@@ -161,7 +162,8 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     if (this.judgedBits(value) !== 0) {
       const defects = this.featureDefects();
       if (defects.length > 0) {
-        this.driverError('features', defects.map((d) => featureDefectText(this.device.deviceId, d)).join('; '));
+        const kind = defects.some((defect) => errorKind(defect) === 'features') ? 'features' : 'incomplete-features';
+        this.driverError(kind, defects.map((d) => featureDefectText(this.device.deviceId, d)).join('; '));
       }
     }
     this.statusValue = after;
@@ -504,6 +506,10 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     if (this.activated) this.activity.reactivate();
     this.device.restore(saved.device);
   }
+}
+
+function errorKind({ kind }: FeatureDefect): DriverErrorKind {
+  return kind === 'not-offered' ? 'features' : 'incomplete-features';
 }
 
 function nextGeneration(generation: number): number {

@@ -4,8 +4,10 @@ import type { OnDriverError } from '../configuration';
 import type { ChainDefect } from '../record/events';
 
 export type DriverErrorKind =
-  /** FEATURES_OK was written with a set that cannot be worked with. */
+  /** FEATURES_OK was written with a feature in the set that was not offered. */
   | 'features'
+  /** FEATURES_OK was written with a set that lacks what another of its features builds on, or VIRTIO_F_VERSION_1. */
+  | 'incomplete-features'
   /** A register write that makes no sense here: read-only, wrong width, out of range, at the wrong time. */
   | 'register-write'
   /** QueueReady was set although an area does not lie in RAM. */
@@ -29,6 +31,8 @@ export type Reaction = 'refuse' | 'proceed' | 'skip' | 'needs-reset';
 export const reactions: Readonly<Record<OnDriverError, Readonly<Record<DriverErrorKind, Reaction>>>> = {
   qemu: {
     features: 'refuse',
+    // QEMU lets a driver go on that leaves VIRTIO_F_VERSION_1 out; teaching systems rely on it.
+    'incomplete-features': 'proceed',
     'register-write': 'refuse',
     'queue-outside-memory': 'needs-reset',
     'available-index': 'needs-reset',
@@ -38,6 +42,7 @@ export const reactions: Readonly<Record<OnDriverError, Readonly<Record<DriverErr
   },
   'needs-reset': {
     features: 'needs-reset',
+    'incomplete-features': 'needs-reset',
     'register-write': 'needs-reset',
     'queue-outside-memory': 'needs-reset',
     'available-index': 'needs-reset',
@@ -47,6 +52,7 @@ export const reactions: Readonly<Record<OnDriverError, Readonly<Record<DriverErr
   },
   ignore: {
     features: 'proceed',
+    'incomplete-features': 'proceed',
     'register-write': 'refuse',
     'queue-outside-memory': 'skip',
     'available-index': 'skip',

@@ -2,7 +2,7 @@
 // practice, so only the bits count. [virtio 1.4, 4.2.2.2, 4.2.3.4.1]
 import type { VirtioEvent } from '../../record/events';
 import { byDriver, hex, interruptPlace, registerPlace, seen } from './evidence';
-import { type BlamedAccess, rule, type Rule } from './rule';
+import { type BlamedAccess, type FactOf, rule, type Rule, type RuleContext } from './rule';
 
 /** Bits of InterruptStatus that have a meaning: used buffer, configuration change. [virtio 1.4, 4.2.2] */
 const definedBits = 3;
@@ -12,6 +12,15 @@ function claimant(claim: VirtioEvent): BlamedAccess | undefined {
   if (claim.by !== 'board' || claim.hart === undefined || claim.pc === undefined) return undefined;
   return { hart: claim.hart, pc: claim.pc, step: claim.step };
 }
+
+/** The claim whose handling is over: the interrupt was claimed again, or all harts have gone to sleep behind its completion. */
+function handled(fact: FactOf<'interrupt-claim' | 'idle'>, { device }: RuleContext): VirtioEvent | undefined {
+  const { claim, serving } = device.interrupt;
+  return !('harts' in fact) || (fact.harts > 0 && !serving) ? claim : undefined;
+}
+
+const next = (fact: FactOf<'interrupt-claim' | 'idle'>): string =>
+  fact.kind === 'idle' ? 'every hart went to sleep' : 'it was claimed again';
 
 export const interruptRules: readonly Rule[] = [
   rule('interrupt', {
@@ -56,7 +65,7 @@ export const interruptRules: readonly Rule[] = [
   rule('interrupt', {
     id: 'interrupt.ignored',
     title: 'Driver did not look at the device after its interrupt',
-    why: 'The interrupt was claimed and completed, but nobody read InterruptStatus or acknowledged anything: the line stays up and the same interrupt comes back at once.',
+    why: 'The interrupt was claimed and completed, but nobody read InterruptStatus or acknowledged anything: the line stays up. A level-triggered controller interrupts again at once; one that waits for a change never does.',
     fix: "In the handler read the device's InterruptStatus, serve what it says and write the bits to InterruptACK.",
     level: 'must',
     blames: 'missing action',
@@ -64,22 +73,24 @@ export const interruptRules: readonly Rule[] = [
     section: '4.2.3.4.1',
     needs: { transport: 'mmio' },
     once: true,
-    on: ['interrupt-claim'],
-    broken: (_fact, { device: { interrupt } }) =>
-      interrupt.claim !== undefined &&
-      interrupt.readSinceClaim === undefined &&
-      !interrupt.acknowledgedSinceClaim && {
-        message: 'The interrupt was claimed again, and InterruptStatus was not read since the claim before.',
-        evidence: [seen('claimed at step', interrupt.claim.step)],
+    on: ['interrupt-claim', 'idle'],
+    broken: (fact, at) => {
+      const claim = handled(fact, at);
+      const { readSinceClaim, acknowledgedSinceClaim } = at.device.interrupt;
+      if (claim === undefined || readSinceClaim !== undefined || acknowledgedSinceClaim) return false;
+      return {
+        message: `The interrupt was claimed, and InterruptStatus was not read before ${next(fact)}.`,
+        evidence: [seen('claimed at step', claim.step)],
         place: interruptPlace,
-        blamed: claimant(interrupt.claim),
-        related: interrupt.claim,
-      },
+        blamed: claimant(claim),
+        related: claim,
+      };
+    },
   }),
   rule('interrupt', {
     id: 'interrupt.not-acknowledged',
     title: 'Driver did not acknowledge an interrupt',
-    why: 'Until the bits are written to InterruptACK the device holds its interrupt line up, and the handler is entered again and again.',
+    why: 'Until the bits are written to InterruptACK the device holds its interrupt line up: a level-triggered controller enters the handler again and again, one that waits for a change never again.',
     fix: 'Write the bits that InterruptStatus showed to InterruptACK before the handler ends.',
     level: 'must',
     blames: 'missing action',
@@ -87,17 +98,17 @@ export const interruptRules: readonly Rule[] = [
     section: '4.2.2.2',
     needs: { transport: 'mmio' },
     once: true,
-    on: ['interrupt-claim'],
-    broken: (_fact, { device: { interrupt } }) => {
-      if (interrupt.claim === undefined || interrupt.readSinceClaim === undefined || interrupt.seenServing === 0) {
-        return false;
-      }
+    on: ['interrupt-claim', 'idle'],
+    broken: (fact, at) => {
+      const claim = handled(fact, at);
+      const { interrupt } = at.device;
+      if (claim === undefined || interrupt.readSinceClaim === undefined || interrupt.seenServing === 0) return false;
       return {
-        message: `The interrupt was claimed again, and bits ${hex(interrupt.seenServing)} that InterruptStatus had shown were not acknowledged.`,
-        evidence: [seen('not acknowledged', hex(interrupt.seenServing)), seen('claimed at step', interrupt.claim.step)],
+        message: `Bits ${hex(interrupt.seenServing)} that InterruptStatus had shown were not acknowledged before ${next(fact)}.`,
+        evidence: [seen('not acknowledged', hex(interrupt.seenServing)), seen('claimed at step', claim.step)],
         place: interruptPlace,
         blamed: byDriver(interrupt.seenBy),
-        related: interrupt.claim,
+        related: claim,
       };
     },
   }),

@@ -113,9 +113,9 @@ export class MmioTransport implements MmioRegion, Stateful {
 
   private driveLine(by: Accessor | undefined): void {
     const level = this.core.interruptStatus !== 0;
+    this.interrupt.set(level);
     if (level === this.lineLevel) return;
     this.lineLevel = level;
-    this.interrupt.set(level);
     this.sink.record({
       kind: 'interrupt-line',
       by: 'board',

@@ -109,7 +109,7 @@ export const signalTwins: readonly Twin[] = [
       const pc = d.bench.nextPc;
       if (wrong) d.bench.complete(d.bench.claim());
       else d.serveInterrupt();
-      d.serveInterrupt();
+      d.bench.idle();
       return pc;
     },
   },
@@ -122,7 +122,7 @@ export const signalTwins: readonly Twin[] = [
       const bits = d.readInterruptStatus();
       if (!wrong) d.acknowledgeInterrupt(bits);
       d.bench.complete(source);
-      d.serveInterrupt();
+      d.bench.idle();
       return pc;
     },
   },
