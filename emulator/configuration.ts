@@ -56,18 +56,27 @@ export type DeviceConfiguration = DeviceConfigurationBase &
     | { readonly type: 'block'; readonly backend: BlockBackend; readonly serial?: string; readonly readOnly: boolean }
     | { readonly type: 'console' }
     | { readonly type: 'entropy' }
-    | {
-        readonly type: 'net';
-        /** Six bytes. */
-        readonly address: Uint8Array;
-        /** Largest packet without the Ethernet header, 68 to 65535. */
-        readonly mtu: number;
-        /** Pairs of queues, 1 to 16. */
-        readonly pairs: number;
-        /** Virtual nanoseconds after DRIVER_OK at which the device asks for an announcement; undefined: never. */
-        readonly announceAfterNanoseconds?: number;
-      }
+    | NetworkConfiguration
   );
+
+export interface NetworkConfiguration {
+  readonly type: 'net';
+  /** Six bytes. */
+  readonly address: Uint8Array;
+  /** Largest packet without the Ethernet header, 68 to 65535. */
+  readonly mtu: number;
+  /** Pairs of queues, 1 to 8. */
+  readonly pairs: number;
+  /** Virtual nanoseconds after DRIVER_OK at which the device asks for an announcement; undefined: never. */
+  readonly announceAfterNanoseconds?: number;
+  /** Frames that arrive by themselves, in order, at these virtual times after DRIVER_OK. */
+  readonly arrivals?: readonly NetworkArrival[];
+}
+
+export interface NetworkArrival {
+  readonly nanoseconds: number;
+  readonly bytes: Uint8Array;
+}
 
 /** Where a block device's bytes come from. Sectors are 512 bytes. Calls are synchronous and happen at step boundaries. */
 export interface BlockBackend {

@@ -170,3 +170,8 @@ export function transportChecksumHolds(frame: Uint8Array, internet: InternetPart
   if (transport.kind === 'udp' && internet.version === 4 && read16(frame, transport.offset + 6) === 0) return true;
   return internetChecksum(frame, transport.offset, internet.end, pseudoHeaderOf(internet, transport)) === 0;
 }
+
+/** What follows the headers of IP. */
+export function internetPayload(frame: Uint8Array, { offset, headerBytes, end }: InternetPart): Uint8Array {
+  return frame.subarray(offset + headerBytes, end);
+}

@@ -10,6 +10,7 @@ import { disassembleRange } from '../worker/disassembly';
 import { GuestSymbols } from '../worker/guest-symbols';
 import { loadMachine } from '../worker/load-machine';
 import { Pacer } from '../worker/pacer';
+import type { Networks } from '../backends/network';
 import { captureViolation, type CapturedViolation, reportViolation } from '../worker/violation-report';
 import type { Dialogue } from './dialogue';
 
@@ -47,6 +48,7 @@ export interface HeadlessResult {
 }
 
 const sliceSteps = 1_000_000;
+const longestWaitNanoseconds = 100_000_000;
 
 export async function runHeadless(options: HeadlessOptions): Promise<HeadlessResult> {
   const { configuration } = options;
@@ -59,7 +61,12 @@ export async function runHeadless(options: HeadlessOptions): Promise<HeadlessRes
   let heard = false;
   const decoder = new TextDecoder('latin1');
   const machine: Machine = new Machine(files.machine, {
-    output: (_, bytes) => {
+    output: (channel, bytes) => {
+      if (files.networks.output(channel, bytes, machine.clock.now())) {
+        // Answers land right behind what they answer; and no time is skipped while the host works for the guest.
+        if (files.networks.hasInput || files.networks.isBusy) machine.requestStop();
+        return;
+      }
       options.console(bytes);
       const text = decoder.decode(bytes);
       last.text = (last.text + text).slice(-65_536);
@@ -85,7 +92,7 @@ export async function runHeadless(options: HeadlessOptions): Promise<HeadlessRes
   machine.monitor.policy.replace('launch', options.stopAtViolation ? options.policy : withoutBreaks(options.policy));
 
   const began = performance.now();
-  const ending = await run(machine, options, () => {
+  const ending = await run(machine, files.networks, options, () => {
     const was = heard;
     heard = false;
     return was;
@@ -116,12 +123,19 @@ function withoutBreaks(entries: readonly PolicyEntry[]): readonly PolicyEntry[] 
   return [{ pattern: '*', action: 'report' }, ...reported];
 }
 
-async function run(machine: Machine, options: HeadlessOptions, heard: () => boolean): Promise<Ending> {
+async function run(
+  machine: Machine,
+  networks: Networks,
+  options: HeadlessOptions,
+  heard: () => boolean,
+): Promise<Ending> {
   const began = performance.now();
   const paced = options.configuration.clock === 'paced';
   const pacer = new Pacer();
   pacer.begin(0);
+  networks.onArrival = () => pacer.wake();
   let waitingSince = began;
+  let wasBusy = false;
   const dialogueEnded = (): Ending | undefined => {
     const { dialogue } = options;
     if (options.expect?.test('') === true) return { kind: 'expected' };
@@ -138,7 +152,12 @@ async function run(machine: Machine, options: HeadlessOptions, heard: () => bool
   if (first !== undefined) return first;
   for (;;) {
     const limit = Math.min(machine.steps + sliceSteps, options.maxInstructions ?? Number.MAX_SAFE_INTEGER);
-    const exit = machine.run({ untilStep: limit, skipIdle: !paced });
+    for (const { channel, bytes } of networks.take()) machine.input(channel, bytes);
+    // While the host works for the guest, time passes as on the host.
+    const busy = networks.isBusy;
+    if (busy && !wasBusy && !paced) pacer.begin(machine.clock.now());
+    wasBusy = busy;
+    const exit = machine.run({ untilStep: limit, skipIdle: !paced && !busy });
     if (heard()) {
       if (options.expect !== undefined && options.dialogue === undefined) return { kind: 'expected' };
       waitingSince = performance.now();
@@ -147,9 +166,11 @@ async function run(machine: Machine, options: HeadlessOptions, heard: () => bool
     }
     const ended = endingOf(exit);
     if (ended !== undefined) return ended;
-    if (exit.kind === 'idle') {
-      if (exit.dueNanoseconds === undefined) return hang(options);
-      machine.skipIdleTime(paced ? await pacer.waitFor(machine.clock.now(), exit.dueNanoseconds) : exit.dueNanoseconds);
+    if (exit.kind === 'idle' && !networks.hasInput) {
+      if (exit.dueNanoseconds === undefined && !busy) return hang(options);
+      // Not without a look at the limits below.
+      const due = Math.min(exit.dueNanoseconds ?? longestWaitNanoseconds, busy ? longestWaitNanoseconds : Infinity);
+      machine.skipIdleTime(paced || busy ? await pacer.waitFor(machine.clock.now(), due) : due);
     }
     if (options.maxInstructions !== undefined && machine.steps >= options.maxInstructions) {
       return {

@@ -122,7 +122,7 @@ function parseDevice(text: string): Record<string, unknown> {
     const value = pair.slice(at + 1);
     if (key.startsWith('pci.'))
       device['pci'] = { ...asFields(device['pci']), [key.slice(4)]: pciValue(type, key, value) };
-    else if (key === 'slot' || key === 'queueSize') device[key] = whole(`--device ${type},${key}`, value);
+    else if (['slot', 'queueSize', 'pairs', 'mtu'].includes(key)) device[key] = whole(`--device ${type},${key}`, value);
     else if (key === 'features') device[key] = value.split(/[:;+ ]*(?=[+-])/).filter((one) => one !== '');
     else device[key] = value;
   }

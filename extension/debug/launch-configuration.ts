@@ -1,7 +1,7 @@
 // The launch configuration as the user writes it: its types. Checked by `parseLaunchConfiguration` before anything starts.
 import type { PciOptions } from '../../emulator/configuration';
 
-export type DeviceType = 'block' | 'console' | 'entropy';
+export type DeviceType = 'block' | 'console' | 'entropy' | 'net';
 
 export type Transport = 'mmio' | 'mmio-legacy' | 'pci' | 'pci-transitional' | 'pci-legacy';
 
@@ -28,6 +28,27 @@ export interface DeviceEntry {
   readonly image?: string;
   readonly mode?: 'overlay' | 'readonly' | 'write';
   readonly serial?: string;
+  /** Network devices only. */
+  readonly network?: NetworkEntry;
+}
+
+export type NetworkBackendName = 'none' | 'loopback' | 'user' | 'hub' | 'replay';
+
+export interface NetworkEntry {
+  readonly backend: NetworkBackendName;
+  /** Six bytes. */
+  readonly address: readonly number[];
+  readonly mtu: number;
+  readonly pairs: number;
+  /** Virtual nanoseconds after DRIVER_OK at which the device asks the driver to announce itself. */
+  readonly announceNanoseconds?: number;
+  /** Every frame is written there. Absolute path, like the next two. */
+  readonly capture?: string;
+  /** The capture whose frames the device receives. */
+  readonly replay?: string;
+  /** Folder whose files the gateway serves by TFTP, and the file that DHCP tells to load. */
+  readonly tftp?: string;
+  readonly bootFile?: string;
 }
 
 export interface LaunchConfiguration {

@@ -58,7 +58,8 @@ export class DevicesTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
         item.description =
           count === 0 ? node.type : `${node.type} · ${count} ${count === 1 ? 'violation' : 'violations'}`;
         item.iconPath = new vscode.ThemeIcon(
-          { block: 'database', console: 'terminal', entropy: 'symbol-numeric' }[node.type] ?? 'circuit-board',
+          { block: 'database', console: 'terminal', entropy: 'symbol-numeric', net: 'broadcast' }[node.type] ??
+            'circuit-board',
         );
         item.command = { command: 'ringside.openInspector', title: 'Open Inspector', arguments: [node.name] };
         item.tooltip = `Show ${node.name} in the inspector`;

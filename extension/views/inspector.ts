@@ -116,7 +116,15 @@ function sourceShown(): Promise<void> {
 }
 
 /** Families whose violated cell is in a ring or in a chain. */
-const ringFamilies: ReadonlySet<string> = new Set(['ring', 'ownership', 'notification', 'block', 'console', 'entropy']);
+const ringFamilies: ReadonlySet<string> = new Set([
+  'ring',
+  'ownership',
+  'notification',
+  'block',
+  'console',
+  'entropy',
+  'net',
+]);
 
 /** Where the violated cell is drawn. */
 function screenOf({ family, queue }: ViolationReport): Screen {

@@ -7,10 +7,14 @@ import type {
   DeviceConfiguration,
   DeviceConfigurationBase,
   MachineConfiguration,
+  NetworkConfiguration,
 } from '../../emulator/configuration';
 import { deviceId } from '../../emulator/virtio/spec/device-id';
 import { feature, featureName, featuresOf, featureSet, parseFeatureName } from '../../emulator/virtio/spec/feature';
 import { openBlockFile } from '../backends/block-file';
+import { readCapture } from '../backends/capture';
+import { createNetworks } from '../backends/create-network';
+import type { Networks } from '../backends/network';
 import type { DeviceEntry, LaunchConfiguration } from '../debug/launch-configuration';
 import { loadSymbols, SymbolError, type Symbols } from '../symbols';
 import { ConfigurationError, suggestion } from './parse-launch';
@@ -21,6 +25,8 @@ export interface LoadedMachine {
   readonly symbols: readonly Symbols[];
   /** What was chosen where the configuration left a choice, and what degraded. */
   readonly notes: readonly string[];
+  /** Where the frames of network devices go, and where those for them come from. */
+  readonly networks: Networks;
   close(): void;
 }
 
@@ -92,7 +98,16 @@ export function loadMachine(configuration: LaunchConfiguration): LoadedMachine {
       notes.push(`no symbols from ${file.name}: ${error.message}`);
     }
   }
-  if (problems.length > 0) {
+  let networks: Networks | undefined;
+  try {
+    networks = createNetworks(
+      configuration.devices.flatMap(({ name, network }) => (network === undefined ? [] : [{ name, network }])),
+    );
+    closers.push(() => networks?.close());
+  } catch (error) {
+    problems.push(message(error));
+  }
+  if (networks === undefined || problems.length > 0) {
     for (const close of closers) close();
     throw new ConfigurationError(problems);
   }
@@ -111,6 +126,7 @@ export function loadMachine(configuration: LaunchConfiguration): LoadedMachine {
     },
     symbols,
     notes,
+    networks,
     close: () => {
       for (const close of closers.splice(0)) close();
     },
@@ -132,6 +148,7 @@ function makeDevice(entry: DeviceEntry, closers: (() => void)[]): DeviceConfigur
     completeNanoseconds: entry.completeNanoseconds,
     onDriverError: entry.onDriverError,
   };
+  if (entry.type === 'net') return { ...base, ...networkOf(entry) };
   if (entry.type !== 'block') return { ...base, type: entry.type };
   if (entry.image === undefined) throw new Error('a block device needs an "image"');
   const mode = entry.mode ?? 'overlay';
@@ -143,6 +160,20 @@ function makeDevice(entry: DeviceEntry, closers: (() => void)[]): DeviceConfigur
     backend,
     readOnly: mode === 'readonly',
     ...(entry.serial !== undefined && { serial: entry.serial }),
+  };
+}
+
+function networkOf({ network }: DeviceEntry): NetworkConfiguration {
+  if (network === undefined) throw new Error('a net device needs its network attributes');
+  const { address, mtu, pairs, announceNanoseconds, replay } = network;
+  return {
+    type: 'net',
+    address: Uint8Array.from(address),
+    mtu,
+    pairs,
+    ...(announceNanoseconds !== undefined && { announceAfterNanoseconds: announceNanoseconds }),
+    // What a captured guest sent itself is not played back to this one.
+    ...(replay !== undefined && { arrivals: readCapture(replay).filter(({ direction }) => direction !== 'sent') }),
   };
 }
 

@@ -16,15 +16,15 @@ export class Pacer {
 
   /** Comes back when the wall clock has caught up; lets messages in at any rate. */
   async holdBack(virtualNanoseconds: number): Promise<void> {
+    this.forgive(virtualNanoseconds);
     const ahead = this.millisecondsAhead(virtualNanoseconds);
-    // After a long stretch behind (a slow guest), do not let it sprint later.
-    if (ahead < -100) this.begin(virtualNanoseconds);
     if (ahead >= shortestSleepMilliseconds) await this.sleep(ahead);
     else await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Waits until `dueNanoseconds` from now have passed as far as the wall clock demands it; returns how much virtual time to skip. */
   async waitFor(virtualNanoseconds: number, dueNanoseconds: number): Promise<number> {
+    this.forgive(virtualNanoseconds);
     const ahead = this.millisecondsAhead(virtualNanoseconds + dueNanoseconds);
     if (ahead < shortestSleepMilliseconds) return dueNanoseconds;
     const began = performance.now();
@@ -41,6 +41,11 @@ export class Pacer {
 
   wake(): void {
     this.cancel?.();
+  }
+
+  /** After a long stretch behind (a slow guest), do not let it sprint later. */
+  private forgive(virtualNanoseconds: number): void {
+    if (this.millisecondsAhead(virtualNanoseconds) < -100) this.begin(virtualNanoseconds);
   }
 
   private millisecondsAhead(virtualNanoseconds: number): number {

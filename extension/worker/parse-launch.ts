@@ -1,6 +1,7 @@
 // Checks a launch configuration or a command line's options and says everything that is wrong with it at once.
 // Guarantees: what it returns has every default filled in; a problem names the attribute, what was found and what is allowed.
 import type { DeviceEntry, DeviceType, Dialect, LaunchConfiguration, Transport } from '../debug/launch-configuration';
+import { networkAttributes, parseNetwork } from './parse-network';
 import { parsePciOptions } from './parse-pci';
 
 /** Everything that is wrong with a configuration, one line each. */
@@ -25,7 +26,7 @@ const attributes = [
   'type', 'request', 'name', 'program', 'symbols', 'bios', 'kernel', 'initrd', 'append', 'dtb', 'memory', 'harts', 'devices', 'rules',
   'accessors', 'clock', 'seed', 'stopOnEntry', 'sourceFolder',
 ] as const; // prettier-ignore
-const deviceTypes: readonly DeviceType[] = ['block', 'console', 'entropy'];
+const deviceTypes: readonly DeviceType[] = ['block', 'console', 'entropy', 'net'];
 const commonDeviceAttributes = [
   'type',
   'name',
@@ -43,23 +44,23 @@ const deviceAttributes: Readonly<Record<DeviceType, readonly string[]>> = {
   block: [...commonDeviceAttributes, 'image', 'mode', 'serial'],
   console: commonDeviceAttributes,
   entropy: commonDeviceAttributes,
+  net: [...commonDeviceAttributes, ...networkAttributes],
 };
 /** Part of the contract, not built yet: refused by name, so that nobody thinks that they work. */
 const laterAttributes = ['history'];
-const laterDeviceAttributes = ['mood', 'backend'];
-const laterDeviceTypes = ['net'];
+const laterDeviceAttributes = ['mood'];
 const transports: readonly Transport[] = ['mmio', 'mmio-legacy', 'pci', 'pci-transitional', 'pci-legacy'];
 /** Transports that show the first 32 feature bits only. */
 const legacyTransports: readonly Transport[] = ['mmio-legacy', 'pci-legacy'];
 
-/** QEMU's names for a block device first, then numbers: vda, vdb; console0; entropy0. */
+/** QEMU's names for a block device first, then numbers: vda, vdb; console0; entropy0; net0. */
 function defaultName(type: DeviceType, position: number): string {
   return type === 'block' ? `vd${String.fromCharCode(97 + (position % 26))}` : `${type}${position}`;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Reads attributes and collects what is wrong with them. */
+/** Reads attributes and notes what is wrong with them. */
 export class Reader {
   readonly problems: string[] = [];
   problem(text: string): void {
@@ -264,12 +265,6 @@ function parseDevice(
     reader.problem(`${at}: found ${show(entry)}, expected an object with a "type"`);
     return undefined;
   }
-  if (typeof entry['type'] === 'string' && laterDeviceTypes.includes(entry['type'])) {
-    reader.problem(
-      `${at}.type: ${show(entry['type'])} is not available in this version of Ringside; allowed are ${deviceTypes.join(', ')}`,
-    );
-    return undefined;
-  }
   const type = reader.choice(entry, 'type', deviceTypes, `${at}.type`);
   if (type === undefined) {
     if (entry['type'] === undefined) reader.problem(`${at}.type: missing; allowed are ${deviceTypes.join(', ')}`);
@@ -335,6 +330,9 @@ function parseDevice(
       image !== undefined &&
       image !== '' && { image: context.resolvePath(image), mode: mode ?? 'overlay' }),
     ...(serial !== undefined && { serial }),
+    ...(type === 'net' && {
+      network: parseNetwork(reader, entry, at, position, context, (value, where) => parseLatency(reader, value, where)),
+    }),
   };
 }
 

@@ -1,7 +1,6 @@
 // One debugging session in this thread: a machine, its symbols, and what the user wants of them. The worker serves it over messages; the
 // command line and the protocol tests use it directly.
 import * as path from 'node:path';
-import type { MachineConfiguration } from '../../emulator/configuration';
 import { Machine, type MachineExit } from '../../emulator/machine';
 import { describeEvent, isRingEvent } from '../../emulator/record/describe';
 import { catalogue, families, familyNames } from '../../emulator/virtio/rules';
@@ -91,7 +90,8 @@ export class Session implements target.DebugTarget {
     const symbols = new GuestSymbols(files.symbols, (file) => sources.find(file));
     const accessors = new Accessors(configuration.accessors, (low, high) => this.code(low, high));
     this.rules.replace('launch', policy);
-    this.loaded = { configuration, files, symbols, accessors, machine: this.build(files.machine) };
+    files.networks.onArrival = () => this.pacer.wake();
+    this.loaded = { configuration, files, symbols, accessors, machine: this.build(files) };
     this.begin();
     const { machine } = this.loaded;
     for (const text of symbols.problems) this.emit({ kind: 'message', severity: 'warning', text });
@@ -147,6 +147,7 @@ export class Session implements target.DebugTarget {
         const progress = step.advance(this.sliceSteps);
         if (progress.kind === 'done') return void this.stop({ kind: 'step' }, hart);
         if (progress.kind === 'stopped') {
+          this.applyInput(machine);
           if (this.handle(progress.exit)) return;
           continue;
         }
@@ -298,12 +299,16 @@ export class Session implements target.DebugTarget {
 
   // Running
 
-  private build(configuration: MachineConfiguration): Machine {
+  private build({ machine: configuration, networks }: LoadedMachine): Machine {
     this.captured.clear();
-    return new Machine(
+    const machine: Machine = new Machine(
       configuration,
       {
-        output: (channel, bytes) => this.emit({ kind: 'console', channel, bytes }),
+        output: (channel, bytes) => {
+          if (!networks.output(channel, bytes, machine.clock.now())) this.emit({ kind: 'console', channel, bytes });
+          // Answers land right behind what they answer; and no time is skipped while the host works for the guest.
+          else if (networks.hasInput || networks.isBusy) machine.requestStop();
+        },
         violation: (violation) => this.noteViolation(violation),
       },
       {
@@ -312,6 +317,7 @@ export class Session implements target.DebugTarget {
         ...(this.options.stopWord !== undefined && { stopWord: this.options.stopWord }),
       },
     );
+    return machine;
   }
 
   private begin(): void {
@@ -344,14 +350,20 @@ export class Session implements target.DebugTarget {
 
   private async runLoop(machine: Machine): Promise<void> {
     const paced = this.require().configuration.clock === 'paced';
+    const { networks } = this.require().files;
+    let wasBusy = false;
     for (;;) {
       this.applyInput(machine);
       const began = performance.now();
       const limit = machine.steps + this.sliceSteps;
-      const exit = machine.run({ untilStep: limit, skipIdle: !paced });
+      // While the host works for the guest, time passes as on the host.
+      const busy = networks.isBusy;
+      if (busy && !wasBusy && !paced) this.pacer.begin(machine.clock.now());
+      wasBusy = busy;
+      const exit = machine.run({ untilStep: limit, skipIdle: !paced && !busy });
       this.adapt(performance.now() - began);
       if (exit.kind === 'idle') {
-        if (!this.wantsPause()) await this.idle(machine, exit.dueNanoseconds);
+        if (!this.wantsPause() && !networks.hasInput) await this.idle(machine, exit.dueNanoseconds);
       } else if (exit.kind !== 'limit' && this.handle(exit)) return;
       if (this.wantsPause()) return void this.stop({ kind: 'pause' }, machine.cpu.turn);
       if (paced) await this.pacer.holdBack(machine.clock.now());
@@ -381,7 +393,7 @@ export class Session implements target.DebugTarget {
   }
 
   private applyInput(machine: Machine): void {
-    const pending = this.pending;
+    const pending = [...this.pending, ...this.require().files.networks.take()];
     this.pending = [];
     for (const { channel, bytes } of pending) machine.input(channel, bytes);
   }

@@ -114,7 +114,10 @@ export class ScriptedDriver {
     this.writeFeatures();
   }
   readOffer(): void {
-    this.offered = BigInt(this.readFeatureWindow(0)) | (BigInt(this.readFeatureWindow(1)) << 32n);
+    this.offered = this.windows().reduce(
+      (bits, window) => bits | (BigInt(this.readFeatureWindow(window)) << BigInt(32 * window)),
+      0n,
+    );
   }
   readFeatureWindow(window: number): number {
     this.selectDeviceFeatures(window);
@@ -127,8 +130,13 @@ export class ScriptedDriver {
     this.accepted = this.offered & (this.options.features ?? defaultFeatures);
   }
   writeFeatures(): void {
-    this.writeFeatureWindow(0, Number(this.accepted & 0xffff_ffffn));
-    this.writeFeatureWindow(1, Number(this.accepted >> 32n));
+    for (const window of this.windows()) {
+      this.writeFeatureWindow(window, Number((this.accepted >> BigInt(32 * window)) & 0xffff_ffffn));
+    }
+  }
+  /** Windows of 32 feature bits that hold something the driver understands, and always the first two. */
+  private windows(): readonly number[] {
+    return [0, 1, 2, 3].filter((window) => window < 2 || (this.options.features ?? 0n) >> BigInt(32 * window) !== 0n);
   }
   writeFeatureWindow(window: number, value: number): void {
     this.selectDriverFeatures(window);

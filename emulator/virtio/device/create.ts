@@ -179,6 +179,7 @@ export function createDevice(
         queueSize,
         features,
         announceAfter: configuration.announceAfterNanoseconds,
+        arrivals: configuration.arrivals ?? [],
       });
   }
 }

@@ -112,6 +112,7 @@ export const configRules: readonly Rule[] = [
     blames: 'access',
     covers: [],
     section: '2.5',
+    follows: ['net.config-written'],
     on: ['config-write'],
     broken: (fact, at) => {
       const field = fieldAt(fact, at);

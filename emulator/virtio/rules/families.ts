@@ -20,6 +20,7 @@ export const families = {
   block: { title: 'Block requests', meaning: 'Headers, lengths, sectors and status of block requests.' },
   console: { title: 'Console buffers', meaning: 'Direction of console buffers.' },
   entropy: { title: 'Entropy buffers', meaning: 'Direction of entropy buffers.' },
+  net: { title: 'Network packets', meaning: 'Headers, lengths, receive buffers and commands of network devices.' },
   ordering: {
     title: 'Ordering',
     meaning: 'Fences, or what does as well, between accesses that the device must see in order.',

@@ -52,7 +52,8 @@ function undefinedBits(fact: FeatureWrite, at: RuleContext): readonly number[] {
 }
 
 /** A bit that should be accepted whenever it is offered. */
-function shouldAccept(
+/** A rule that a bit is accepted when it is offered. */
+export function shouldAccept(
   bit: number,
   texts: Pick<RuleTexts, 'id' | 'title' | 'why' | 'covers' | 'section' | 'needs'>,
 ): Rule {

@@ -9,6 +9,10 @@ import { featureRules } from './features';
 import { handshakeRules } from './handshake';
 import { interruptRules } from './interrupt';
 import { legacyRules } from './legacy';
+import { netControlRules } from './net-control';
+import { netReceiveRules } from './net-receive';
+import { netTransmitRules } from './net-transmit';
+import { netTunnelRules } from './net-tunnel';
 import { notificationRules } from './notification';
 import { orderingRules } from './ordering';
 import { ownershipRules } from './ownership';
@@ -45,6 +49,10 @@ export const catalogue: readonly Rule[] = [
   ...blockRules,
   ...consoleRules,
   ...entropyRules,
+  ...netTransmitRules,
+  ...netTunnelRules,
+  ...netReceiveRules,
+  ...netControlRules,
   ...deviceFaultRules,
 ];
 

@@ -2,6 +2,7 @@
 import type { VirtioEvent } from '../../record/events';
 import type { VirtioDeviceInspection } from '../inspection';
 import type { RingFormat } from '../queue/ring';
+import { freshNet } from './net';
 import type { NotificationState, QueueState } from './queue-state';
 import { freshAnnounced, freshWaiting } from './waiting';
 import type { DeviceDescription, DeviceState, HandshakeState, InterruptState } from './state';
@@ -53,6 +54,7 @@ export function freshDevice(description: DeviceDescription): DeviceState {
     interrupt: freshInterrupt(),
     announced: freshAnnounced(),
     queues: description.queueMaximumSizes.map((maximumSize, index) => freshQueue(index, maximumSize)),
+    net: freshNet(),
     lastAccess: undefined,
     needsReset: undefined,
   };
@@ -67,6 +69,7 @@ export function startLap(state: DeviceState, reset: VirtioEvent): void {
   state.interrupt = freshInterrupt();
   state.announced = freshAnnounced();
   state.queues = state.queues.map(({ index, maximumSize }) => freshQueue(index, maximumSize));
+  state.net = freshNet(state.net.addressRead);
   state.needsReset = undefined;
 }
 

@@ -15,6 +15,7 @@ import { copyOf } from './copy';
 import { describe, describePlaceholder, freshDevice } from './fresh';
 import { watchHandshake } from './handshake';
 import { watchInterrupt } from './interrupt';
+import { watchNet } from './net';
 import { watchConfig, watchFeatures } from './negotiation';
 import { OrderingWatch, type OrderSource } from './ordering';
 import { noteFruitlessLoad, notificationWindowNanoseconds, watchNotification } from './notification';
@@ -94,7 +95,7 @@ const beginsWaiting: ReadonlySet<EventKind> = new Set([
 const shortestWindow = Math.min(handlerWindowNanoseconds, notificationWindowNanoseconds);
 
 /** In the order in which an event reaches them; later ones see what earlier ones made of it. */
-const watchers: readonly ((state: DeviceState, event: VirtioEvent) => void)[] = [
+const watchers: readonly ((state: DeviceState, event: VirtioEvent, memory: GuestMemory) => void)[] = [
   watchPci,
   watchHandshake,
   watchFeatures,
@@ -106,6 +107,7 @@ const watchers: readonly ((state: DeviceState, event: VirtioEvent) => void)[] = 
   watchPolling,
   watchInterrupt,
   watchWaiting,
+  watchNet,
 ];
 
 /** Rules by kind of fact, in catalogue order: those that can be asked before an access takes effect, and the others. */
@@ -342,7 +344,7 @@ class WatchingMonitor implements Monitor {
   }
 
   private watch(state: DeviceState, event: VirtioEvent): void {
-    for (const watcher of watchers) watcher(state, event);
+    for (const watcher of watchers) watcher(state, event, this.options.memory);
     if (event.by === 'driver') state.lastAccess = event;
     if (event.kind === 'status-write' && event.value === 0) this.list.startLap(state.description.name);
     if (event.kind === 'config-change' || event.kind === 'config-write') this.refreshConfig(state);

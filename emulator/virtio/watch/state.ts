@@ -5,6 +5,7 @@ import type { VirtioDeviceInspection } from '../inspection';
 import type { DialectName } from '../spec/dialect';
 import type { TransportName } from '../spec/feature';
 import type { DriverEvent } from '../rules/rule';
+import type { NetState } from './net';
 import type { ChainState, QueueState } from './queue-state';
 import type { AnnouncedChange } from './waiting';
 
@@ -133,6 +134,8 @@ export interface DeviceState {
   interrupt: InterruptState;
   announced: AnnouncedChange;
   queues: QueueState[];
+  /** Only network devices use it. */
+  net: NetState;
   /** The last access of the driver to this device: where absence is blamed when there is no better place. */
   lastAccess: DriverEvent | undefined;
   needsReset: VirtioEvent | undefined;

@@ -41,6 +41,7 @@ export class KnownChain {
       queue: queue.index,
       memory: view.machine.memory,
       answered: this.live.phase === 'used',
+      state: view.state,
     });
     return this.known;
   }

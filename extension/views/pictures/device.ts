@@ -235,7 +235,8 @@ function liveRequest(view: DeviceView, queue: number, { position }: RequestRecor
   const live = view.state.queues[queue]?.chains.get(position);
   if (live === undefined) return undefined;
   const { memory } = view.machine;
-  return decodeChain(live.chain, { deviceId: view.seen.deviceId, queue, memory, answered: false }).request;
+  const { deviceId: device } = view.seen;
+  return decodeChain(live.chain, { deviceId: device, queue, memory, answered: false, state: view.state }).request;
 }
 
 const shownRequests = 6;

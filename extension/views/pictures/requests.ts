@@ -1,97 +1,28 @@
 // What a chain asks of its device, read from guest memory without executing it. Framing does not depend on how the driver cut the
 // buffer into descriptors. [virtio 1.4, 5.2.6, 5.3.6, 5.4.6]
-import type { GuestMemory } from '../../../emulator/bus/memory';
-import type { Chain, ChainElement } from '../../../emulator/record/events';
+import type { Chain } from '../../../emulator/record/events';
 import type { View } from '../../../emulator/virtio/rules/rule';
 import { blockRequestHeader, blockRequestTypes, blockStatus, sectorBytes } from '../../../emulator/virtio/spec/block';
 import { consoleQueue } from '../../../emulator/virtio/spec/console';
 import { deviceId } from '../../../emulator/virtio/spec/device-id';
-import { readField, type WireStructure } from '../../../emulator/virtio/spec/wire-layout';
-import { formatBytes, groupDigits, type DetailField } from '../../../webview/model/inspector';
+import { readField } from '../../../emulator/virtio/spec/wire-layout';
+import { formatBytes, groupDigits } from '../../../webview/model/inspector';
+import { decodeNet } from './net-requests';
+import {
+  bytesAt,
+  type ChainSubject,
+  type DecodedChain,
+  type DecodedElement,
+  plain,
+  readablePrefix,
+  structured,
+  totalOf,
+} from './request-parts';
 
-export interface DecodedElement {
-  /** `header`, `data`, `status`. */
-  readonly role: string;
-  /** A word for the card: `IN`, `OK`. */
-  readonly note: string;
-  readonly strong: boolean;
-  /** Bytes in memory order, one group for each field; the first few where there are no fields. */
-  readonly bytes: readonly string[];
-  readonly fields: readonly DetailField[];
-}
-export interface DecodedChain {
-  /** `read 4 KiB, sector 2,048`. */
-  readonly request: string;
-  /** For each element of the chain, in order. */
-  readonly elements: readonly DecodedElement[];
-}
+export type { ChainSubject, DecodedChain, DecodedElement } from './request-parts';
 
-/** What decoding needs to know beside the chain. */
-export interface ChainSubject {
-  readonly deviceId: number;
-  readonly queue: number;
-  readonly memory: Pick<GuestMemory, 'contains' | 'read'>;
-  /** Whether the device has written its part: before that the status byte means nothing. */
-  readonly answered: boolean;
-}
-
-/** First bytes of a buffer that are shown when there is no structure to name them. */
-const shownBytes = 16;
 /** Bytes of a text that a sentence quotes. */
 const quotedBytes = 24;
-
-function bytesAt(memory: ChainSubject['memory'], address: bigint, length: number): Uint8Array {
-  if (address > BigInt(Number.MAX_SAFE_INTEGER) || !memory.contains(Number(address), length)) return new Uint8Array(0);
-  return memory.read(Number(address), length);
-}
-
-const hexBytes = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
-
-/** The first `wanted` bytes of the device-readable part, across descriptors. */
-function readablePrefix(chain: View<Chain>, memory: ChainSubject['memory'], wanted: number): Uint8Array {
-  const prefix: number[] = [];
-  for (const element of chain.elements) {
-    if (element.deviceWritable || prefix.length >= wanted) continue;
-    prefix.push(...bytesAt(memory, element.address, Math.min(element.length, wanted - prefix.length)));
-  }
-  return Uint8Array.from(prefix);
-}
-
-function totalOf(chain: View<Chain>, writable: boolean): number {
-  return chain.elements.filter((each) => each.deviceWritable === writable).reduce((sum, each) => sum + each.length, 0);
-}
-
-function plain(
-  element: View<ChainElement>,
-  subject: ChainSubject,
-  role = 'data',
-  note = '',
-  strong = false,
-): DecodedElement {
-  const bytes = bytesAt(subject.memory, element.address, Math.min(element.length, shownBytes));
-  return { role, note, strong, bytes: bytes.length === 0 ? [] : [hexBytes(bytes)], fields: [] };
-}
-
-/** Bytes and fields of a structure at the start of a buffer. */
-function structured(
-  structure: WireStructure,
-  bytes: Uint8Array,
-  meaning: (name: string, value: bigint) => string | undefined,
-): Pick<DecodedElement, 'bytes' | 'fields'> {
-  return {
-    bytes: structure.fields.map((field) => hexBytes(bytes.subarray(field.offset, field.offset + field.size))),
-    fields: structure.fields.map((field) => {
-      const value = readField(structure, field.name, bytes);
-      return {
-        offset: `+${field.offset}`,
-        name: field.name,
-        value: groupDigits(value),
-        meaning: meaning(field.name, value) ?? field.meaning,
-      };
-    }),
-  };
-}
 
 function statusNote(byte: number | undefined): string {
   const name = Object.entries(blockStatus).find(([, value]) => value === byte)?.[0];
@@ -169,5 +100,6 @@ function decodePlain(chain: View<Chain>, subject: ChainSubject): DecodedChain {
 
 /** The request in words and the role of each element. Never throws; what cannot be read is left out. */
 export function decodeChain(chain: View<Chain>, subject: ChainSubject): DecodedChain {
-  return subject.deviceId === deviceId.block ? decodeBlock(chain, subject) : decodePlain(chain, subject);
+  if (subject.deviceId === deviceId.block) return decodeBlock(chain, subject);
+  return (subject.deviceId === deviceId.net ? decodeNet(chain, subject) : undefined) ?? decodePlain(chain, subject);
 }

@@ -8,6 +8,7 @@ import { loadSymbols } from '../../../extension/symbols';
 import { repository } from '../harness/compiler';
 import { type Boot, bootLinux, commandLine, shortcomings } from './boot';
 import { linuxGuest } from './guest';
+import { bootOnNetwork, networkVariants } from './network';
 
 const firmware = '/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin';
 /** Where the kernel's first byte is linked to run, and where it is loaded: what runs before paging is seen at the second place. */
@@ -70,8 +71,23 @@ if (process.argv[2] === undefined) {
     `boot to the shell and power-off, process start included: ${ours.toFixed(2)} s, QEMU ${theirs.toFixed(2)} s, ratio ${(ours / theirs).toFixed(2)}`,
   );
 }
-say(failed === 0 ? 'Linux boots' : `${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+void onNetwork().then(() => {
+  say(failed === 0 ? 'Linux boots' : `${failed} failed`);
+  process.exitCode = failed === 0 ? 0 : 1;
+});
+
+async function onNetwork(): Promise<void> {
+  for (const variant of networkVariants) {
+    const name = `network, ${variant === '' ? 'as offered' : variant}`;
+    if (!name.includes(process.argv[2] ?? '')) continue;
+    const result = await bootOnNetwork(guest, variant, variant.includes('pairs') ? 4 : 1);
+    if (result.shortcomings.length > 0) failed++;
+    const verdict = result.shortcomings.length === 0 ? 'ok    ' : 'FAILED';
+    say(`${verdict} ${name}: ${result.steps} steps, ${result.seconds.toFixed(1)} s`);
+    for (const each of result.shortcomings) say(`       ${each}`);
+    if (result.shortcomings.some((each) => each.startsWith('the console'))) say(result.console.slice(-3000));
+  }
+}
 
 /** Seconds of the median run. */
 function timed(run: () => void): number {

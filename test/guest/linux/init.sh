@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # The init of the Linux guest: it tries each virtio device that it finds, says PASS or FAIL for each, and powers off or gives a shell.
 # Words on the kernel's command line choose more: `quick` only shows that user space runs, `echo` answers a line on the virtio console, `shell` ends in a
-# shell. It needs busybox and the guest's own /bin/check, and runs from an initramfs as well as from the disk.
+# shell, `url=...` is downloaded. It needs busybox and the guest's own /bin/check, and runs from an initramfs as well as from the disk.
 export PATH=/bin:/sbin
 /bin/busybox mkdir -p /proc /sys /dev /tmp /mnt
 /bin/busybox --install -s /bin
@@ -42,6 +42,20 @@ fi
 if [ -c /dev/hwrng ]; then
   bytes=$(dd if=/dev/hwrng bs=16 count=1 2>/dev/null | od -An -tx1 | tr -d ' \n')
   if [ ${#bytes} = 32 ]; then pass entropy-device "$bytes"; else fail entropy-device "$bytes"; fi
+fi
+if [ -e /sys/class/net/eth0 ]; then
+  ip link set lo up
+  ip link set eth0 up
+  if given dhcp; then
+    if udhcpc -i eth0 -n -q -t 5 -s /bin/lease > /tmp/dhcp 2>&1; then pass net-dhcp "$(ip -o -4 addr show dev eth0 | awk '{print $4}')"; else cat /tmp/dhcp; fail net-dhcp; fi
+    gateway=$(ip route | awk '/^default/ {print $3}')
+    if ping -c 3 -i 0.2 -s 1000 "$gateway" > /tmp/ping 2>&1; then pass net-ping "$gateway"; else cat /tmp/ping; fail net-ping; fi
+    if nslookup gateway.ringside.internal > /tmp/dns 2>&1 && grep -q "$gateway" /tmp/dns; then pass net-dns; else cat /tmp/dns; fail net-dns; fi
+  fi
+  url=$(sed -n 's/.*url=\([^ ]*\).*/\1/p' /proc/cmdline)
+  if [ -n "$url" ]; then
+    if sum=$(wget -q -O - "$url" | md5sum); then pass net-download "${sum%% *}"; else fail net-download; fi
+  fi
 fi
 if check getrandom; then pass getrandom; else fail getrandom; fi
 

@@ -9,7 +9,7 @@ import { makeInitramfs } from './initramfs.mjs';
 const here = import.meta.dirname;
 const diskMegabytes = 16;
 /** The files that it is made from. */
-const ingredients = ['init.sh', 'check.c', 'user-space.mjs', 'initramfs.mjs'];
+const ingredients = ['init.sh', 'lease.sh', 'check.c', 'user-space.mjs', 'initramfs.mjs'];
 
 /**
  * Builds what is missing.
@@ -44,6 +44,7 @@ function makeUserSpace(folder, made) {
   );
   const check = fs.readFileSync(checker);
   const init = fs.readFileSync(path.join(here, 'init.sh'));
+  const lease = fs.readFileSync(path.join(here, 'lease.sh'));
   fs.writeFileSync(
     made.initrd,
     makeInitramfs([
@@ -52,12 +53,13 @@ function makeUserSpace(folder, made) {
       { name: 'dev/console', mode: 0o600, device: [5, 1] },
       { name: 'bin/busybox', mode: 0o755, content: busybox },
       { name: 'bin/check', mode: 0o755, content: check },
+      { name: 'bin/lease', mode: 0o755, content: lease },
       { name: 'init', mode: 0o755, content: init },
     ]),
   );
 
   const root = path.join(scratch, 'root');
-  const files = { 'bin/busybox': busybox, 'bin/check': check, init, ...dataFiles() };
+  const files = { 'bin/busybox': busybox, 'bin/check': check, 'bin/lease': lease, init, ...dataFiles() };
   for (const name of ['proc', 'sys', 'dev', 'tmp', 'mnt', 'sbin'])
     fs.mkdirSync(path.join(root, name), { recursive: true });
   for (const [name, content] of Object.entries(files)) {

@@ -81,7 +81,12 @@ const wrong: readonly (readonly [string, object, RegExp])[] = [
     { program: 'k', devices: [{ type: 'disk' }] },
     /^devices\[0\]\.type: found "disk", expected one of block, console, entropy/,
   ],
-  ['device of later work', { program: 'k', devices: [{ type: 'net' }] }, /"net" is not available/],
+  ['unknown device', { program: 'k', devices: [{ type: 'gpu' }] }, /type: found "gpu", expected one of block/],
+  ['network backend', { program: 'k', devices: [{ type: 'net', backend: 'tap' }] }, /backend: found "tap"/],
+  ['network address', { program: 'k', devices: [{ type: 'net', mac: '01:00:00:00:00:01' }] }, /mac: .*unicast/],
+  ['key of another backend', { program: 'k', devices: [{ type: 'net', tftp: '.' }] }, /tftp: means nothing .* "user"/],
+  ['replay without a file', { program: 'k', devices: [{ type: 'net', backend: 'replay' }] }, /replay: missing/],
+  ['too many pairs', { program: 'k', devices: [{ type: 'net', pairs: 9 }] }, /pairs: found 9/],
   [
     'transport',
     { program: 'k', devices: [{ type: 'entropy', transport: 'ccw' }] },

@@ -13,6 +13,7 @@ import { handshakeTwins } from './twins/handshake';
 import { legacyTwins } from './twins/legacy';
 import { packedTwins } from './twins/packed';
 import { orderingTwins } from './twins/ordering';
+import { netTwins } from './twins/net';
 import { queueSetupTwins } from './twins/queue-setup';
 import { registerTwins } from './twins/registers';
 import { ringTwins } from './twins/ring';
@@ -33,6 +34,7 @@ const twins: readonly Twin[] = [
   ...signalTwins,
   ...deviceTwins,
   ...waitingTwins,
+  ...netTwins,
 ];
 
 const modes = {

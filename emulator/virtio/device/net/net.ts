@@ -1,6 +1,7 @@
 // Network device: pairs of receive and transmit queues and a control queue. Frames leave through the channel `sent` and come in as the
 // device's input; whatever is on the other side sees whole Ethernet frames only, with checksums. [virtio 1.4, 5.1]
 import type { SavedState } from '../../../bus/access';
+import type { NetworkArrival } from '../../../configuration';
 import { byteCount, describeFrame } from '../../../network/describe';
 import { ethernetHeaderBytes, parseFrame } from '../../../network/packet';
 import { deviceId } from '../../spec/device-id';
@@ -8,7 +9,7 @@ import { feature, hasFeature } from '../../spec/feature';
 import { controlQueue, netConfigFields, netFeature, receiveQueue } from '../../spec/net';
 import { controlAnswer, offloadFeatures } from '../../spec/net-control';
 import { netHeaderBytes } from '../../spec/net-header';
-import type { DeviceBuffer, DeviceContext, VirtioDevice } from '../interface';
+import { type DeviceBuffer, type DeviceContext, mainChannel, type VirtioDevice } from '../interface';
 import { encodeNetConfig } from './config';
 import { executeControl, type NetSettings } from './control';
 import { copyFilter, freshFilter, wants } from './filter';
@@ -31,14 +32,22 @@ export interface NetOptions {
   readonly features: bigint;
   /** Virtual nanoseconds after DRIVER_OK at which the device asks the driver to announce itself; undefined: never. */
   readonly announceAfter: number | undefined;
+  /** Frames that arrive at these virtual nanoseconds after DRIVER_OK, in order. */
+  readonly arrivals: readonly NetworkArrival[];
+}
+
+interface FinishedBuffer {
+  readonly head: number;
+  readonly written: number;
 }
 
 interface SavedNet {
   readonly settings: NetSettings;
   readonly negotiated: bigint | undefined;
   readonly waiting: readonly (readonly WaitingPacket[])[];
-  readonly finished: readonly (readonly number[])[];
+  readonly finished: readonly (readonly FinishedBuffer[])[];
   readonly flows: readonly (readonly [string, number])[];
+  readonly arrived: number;
 }
 
 /** Longest packet that a driver may send: the greatest IPv4 packet with a tagged Ethernet header. */
@@ -47,8 +56,9 @@ const maximumSendBytes = 65_535 + ethernetHeaderBytes + 4;
 const maximumCommandBytes = 64 * 1024;
 /** Flows whose transmit queue is remembered. */
 const maximumFlows = 4096;
-/** Token of the timer that asks for an announcement; others are queue numbers. */
+/** Tokens of the timers that ask for an announcement and let the next frame arrive; others are queue numbers. */
 const announceToken = -1;
+const arrivalToken = -2;
 const atOnce = { packets: 0, microseconds: 0 };
 
 export class NetDevice implements VirtioDevice {
@@ -64,10 +74,12 @@ export class NetDevice implements VirtioDevice {
   private settings: NetSettings;
   /** Packets without a buffer, for each pair. */
   private waiting: WaitingPacket[][];
-  /** Bytes written into the oldest held buffers of each queue, which are gathered before they are given back. */
-  private finished: number[][];
+  /** The oldest held buffers of each queue, which are done with and gathered before they are given back. */
+  private finished: FinishedBuffer[][];
   /** Pair over which a flow was last sent: its answers come back there. [5.1.9.5.6] */
   private flows = new Map<string, number>();
+  /** How many of the frames that come by themselves have come. */
+  private arrived = 0;
 
   constructor(private readonly options: NetOptions) {
     this.features = options.features;
@@ -99,6 +111,7 @@ export class NetDevice implements VirtioDevice {
     const { announceAfter } = this.options;
     if (announceAfter !== undefined && this.has(netFeature.GUEST_ANNOUNCE))
       context.schedule(announceAfter, announceToken);
+    this.expectArrival(0);
   }
 
   queueNotified(queue: number): void {
@@ -108,7 +121,8 @@ export class NetDevice implements VirtioDevice {
   }
 
   handleTimer(token: number): void {
-    if (token !== announceToken) this.release(token);
+    if (token === arrivalToken) this.arrive();
+    else if (token !== announceToken) this.release(token);
     else if (!this.settings.announce) {
       this.settings.announce = true;
       this.context?.configChanged();
@@ -152,6 +166,7 @@ export class NetDevice implements VirtioDevice {
     this.waiting = this.freshWaiting();
     this.finished = this.freshFinished();
     this.flows = new Map();
+    this.arrived = 0;
   }
 
   save(): SavedState {
@@ -161,6 +176,7 @@ export class NetDevice implements VirtioDevice {
       waiting: this.waiting.map((queue) => [...queue]),
       finished: this.finished.map((queue) => [...queue]),
       flows: [...this.flows],
+      arrived: this.arrived,
     };
     return saved;
   }
@@ -172,6 +188,7 @@ export class NetDevice implements VirtioDevice {
     this.waiting = saved.waiting.map((queue) => [...queue]);
     this.finished = saved.finished.map((queue) => [...queue]);
     this.flows = new Map(saved.flows);
+    this.arrived = saved.arrived;
   }
 
   /** Number of the control queue with what was negotiated; before that, as if everything offered were. */
@@ -184,6 +201,19 @@ export class NetDevice implements VirtioDevice {
 
   private has(bit: number): boolean {
     return hasFeature(this.negotiatedFeatures, bit);
+  }
+
+  /** @param since virtual nanoseconds after DRIVER_OK that have passed */
+  private expectArrival(since: number): void {
+    const next = this.options.arrivals[this.arrived];
+    if (next !== undefined) this.context?.schedule(Math.max(0, next.nanoseconds - since), arrivalToken);
+  }
+  private arrive(): void {
+    const frame = this.options.arrivals[this.arrived];
+    if (frame === undefined) return;
+    this.arrived++;
+    this.expectArrival(frame.nanoseconds);
+    this.input(mainChannel, frame.bytes);
   }
 
   // Sending.
@@ -225,7 +255,7 @@ export class NetDevice implements VirtioDevice {
       headerBytes: netHeaderBytes(this.negotiatedFeatures),
       mergeable: this.has(netFeature.MRG_RXBUF),
       giveBack: (buffers) => this.giveBack(queue, buffers),
-      free: () => context.held(queue).slice(this.finished[queue]?.length ?? 0),
+      free: () => context.held(queue).slice(this.gathered(context, queue).length),
       delivered: (frame) => context.output(netChannel.received, frame),
     });
   }
@@ -253,29 +283,35 @@ export class NetDevice implements VirtioDevice {
     buffers: readonly { readonly buffer: DeviceBuffer; readonly written: number }[],
   ): void {
     const { context } = this;
-    const finished = this.finished[queue];
-    if (context === undefined || finished === undefined) return;
+    if (context === undefined) return;
+    const finished = this.gathered(context, queue);
     const { packets, microseconds } = queue % 2 === 0 ? this.settings.gatherReceive : this.settings.gatherTransmit;
     if (microseconds === 0 && finished.length === 0) {
       for (const { buffer, written } of buffers) context.complete(buffer, written);
       return;
     }
     if (finished.length === 0) context.schedule(microseconds * 1000, queue);
-    finished.push(...buffers.map(({ written }) => written));
+    finished.push(...buffers.map(({ buffer, written }) => ({ head: buffer.head, written })));
     if (packets > 0 && finished.length >= packets) this.release(queue);
   }
 
   /** Gives back what was gathered of a queue. */
   private release(queue: number): void {
     const { context } = this;
-    const finished = this.finished[queue];
-    if (context === undefined || finished === undefined) return;
+    if (context === undefined) return;
     const held = context.held(queue);
-    const written = finished.splice(0);
-    for (const [i, bytes] of written.entries()) {
+    for (const [i, { written }] of this.gathered(context, queue).splice(0).entries()) {
       const buffer = held[i];
-      if (buffer !== undefined) context.complete(buffer, bytes);
+      if (buffer !== undefined) context.complete(buffer, written);
     }
+  }
+
+  /** What is gathered of a queue. A queue that was reset meanwhile has lost its buffers. */
+  private gathered(context: DeviceContext, queue: number): FinishedBuffer[] {
+    const finished = (this.finished[queue] ??= []);
+    const held = context.held(queue);
+    if (finished.some(({ head }, i) => held[i]?.head !== head)) finished.length = 0;
+    return finished;
   }
 
   // The control queue.
@@ -315,7 +351,7 @@ export class NetDevice implements VirtioDevice {
   private freshWaiting(): WaitingPacket[][] {
     return Array.from({ length: this.options.pairs }, () => []);
   }
-  private freshFinished(): number[][] {
+  private freshFinished(): FinishedBuffer[][] {
     return this.queueMaximumSizes.map(() => []);
   }
 }

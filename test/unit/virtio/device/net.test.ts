@@ -464,6 +464,33 @@ describe('several pairs', () => {
   });
 });
 
+describe('frames that come by themselves', () => {
+  const arrivals = [10_000, 30_000, 30_000].map((nanoseconds, i) => ({
+    nanoseconds,
+    bytes: udp(inward, 1, 2, pattern(i)),
+  }));
+  it('arrive in virtual time from DRIVER_OK on, and from the next one on again', () => {
+    const b = netBench({ arrivals });
+    for (let turn = 0; turn < 2; turn++) {
+      b.events.length = 0;
+      b.start(queues.slice(0, 2));
+      const began = b.step;
+      post(b, 4);
+      b.advance(100_000);
+      const times = b.eventsOf('fetch').map(({ virtualNanoseconds }) => virtualNanoseconds - began);
+      assert.deepEqual(
+        times.map((time) => Math.round(time / 10_000)),
+        [1, 3, 3],
+      );
+      assert.deepEqual(
+        [0, 1, 2].map((slot) => received(b, slot).slice(12)),
+        arrivals.map(({ bytes }) => bytes),
+      );
+      b.memory.write(ramBase, new Uint8Array(0x5000));
+    }
+  });
+});
+
 describe('saved and restored', () => {
   it('goes on as if nothing had happened', () => {
     const act = (b: VirtioBench, pause: (b: VirtioBench) => VirtioBench): VirtioBench => {

@@ -1,0 +1,78 @@
+// Watches what only network devices have: whether the address was read, how many pairs of queues the driver asked for, whether it was
+// asked to announce itself, and how much room it has given for packets. [virtio 1.4, 5.1.4, 5.1.9.5]
+import type { GuestMemory } from '../../bus/memory';
+import type { Chain, VirtioEvent } from '../../record/events';
+import type { DriverEvent } from '../rules/rule';
+import { isReadable, readSentCommand, roleOf, totalOf } from '../rules/net-request';
+import { deviceId } from '../spec/device-id';
+import { netStatus } from '../spec/net';
+import { controlClass, rssFixedBytes } from '../spec/net-control';
+import type { DeviceState } from './state';
+
+/** Plain data. */
+export interface NetState {
+  /** Bytes of `mac` that were read since power-on, one bit each. */
+  addressRead: number;
+  /** Pairs of queues that the newest command asked for; undefined: none yet. */
+  pairs: number | undefined;
+  pairsBy: DriverEvent | undefined;
+  /** The read of `status` that showed ANNOUNCE, until it is acknowledged. */
+  announceSeen: VirtioEvent | undefined;
+  /** Room of receive buffers published in this lap: the largest one and all together. */
+  largestRoom: number;
+  totalRoom: number;
+}
+
+export function freshNet(addressRead = 0): NetState {
+  return {
+    addressRead,
+    pairs: undefined,
+    pairsBy: undefined,
+    announceSeen: undefined,
+    largestRoom: 0,
+    totalRoom: 0,
+  };
+}
+
+/** All six bytes of the address. */
+export const wholeAddress = 0x3f;
+const statusOffset = 6;
+
+export function watchNet(state: DeviceState, event: VirtioEvent, memory: GuestMemory): void {
+  if (state.description.deviceId !== deviceId.net) return;
+  switch (event.kind) {
+    case 'config-read': {
+      const { offset, size, value } = event;
+      for (let byte = offset; byte < Math.min(offset + size, 6); byte++) state.net.addressRead |= 1 << byte;
+      if (offset > statusOffset || offset + size <= statusOffset) return;
+      const announce = (Number(value >> BigInt((statusOffset - offset) * 8)) & netStatus.ANNOUNCE) !== 0;
+      state.net.announceSeen = announce ? (state.net.announceSeen ?? event) : undefined;
+      return;
+    }
+    case 'publish': {
+      const role = roleOf(state, event.queue);
+      for (const chain of event.chains.filter(isReadable)) {
+        if (role === 'receive') noteRoom(state.net, chain);
+        else if (role === 'control') noteCommand(state.net, chain, event, memory);
+      }
+      return;
+    }
+    default:
+  }
+}
+
+function noteRoom(net: NetState, chain: Chain): void {
+  const room = totalOf(chain, true);
+  net.largestRoom = Math.max(net.largestRoom, room);
+  net.totalRoom += room;
+}
+
+function noteCommand(net: NetState, chain: Chain, event: DriverEvent, memory: GuestMemory): void {
+  const { row, data } = readSentCommand(chain, memory);
+  if (row?.controlClass === controlClass.ANNOUNCE) net.announceSeen = undefined;
+  if (row?.controlClass !== controlClass.MQ || row.command > 1) return;
+  const le16 = (at: number): number => (data[at] ?? 0) | ((data[at + 1] ?? 0) << 8);
+  // MQ_VQ_PAIRS_SET says it at once, MQ_RSS_CONFIG behind its table.
+  net.pairs = row.command === 0 ? le16(0) : le16(rssFixedBytes + 2 * (le16(4) + 1));
+  net.pairsBy = event;
+}
