@@ -90,7 +90,7 @@ export const netControlRules: readonly Rule[] = [
       fix: 'Put class, command and data into device-readable descriptors and one byte into a device-writable one behind them.',
       level: 'must',
       covers: [],
-      section: '5.1.9.5',
+      section: '5.1.9.5.1.2',
       blames: 'descriptor store',
     },
     ({ readableBytes, writableBytes, chain }) =>
@@ -115,7 +115,7 @@ export const netControlRules: readonly Rule[] = [
         'net.control-virtqueue.notifications-coalescing.driver.2',
         'net.control-virtqueue.notifications-coalescing.driver.3',
       ],
-      section: '5.1.9.5',
+      section: '5.1.9.5.1.2',
     },
     ({ row }, at) =>
       row === undefined || hasFeature(at.device.features.accepted, row.feature)
@@ -130,7 +130,7 @@ export const netControlRules: readonly Rule[] = [
       fix: 'Look at class and command: they are the first two bytes, in this order.',
       level: 'hazard',
       covers: [],
-      section: '5.1.9.5',
+      section: '5.1.9.5.1.2',
       follows: ['net.command-framing'],
     },
     ({ row, readableBytes, controlClass: ofClass, command }) =>
@@ -144,7 +144,7 @@ export const netControlRules: readonly Rule[] = [
       fix: 'Take the length from the structure that belongs to the command.',
       level: 'must',
       covers: [],
-      section: '5.1.9.5',
+      section: '5.1.9.5.1.2',
       follows: ['net.command-framing', 'net.command-not-negotiated'],
     },
     ({ row, data }) =>
@@ -160,7 +160,7 @@ export const netControlRules: readonly Rule[] = [
       fix: 'Send 0 or 1.',
       level: 'hazard',
       covers: [],
-      section: '5.1.9.5.1',
+      section: '5.1.9.5.1.2',
       follows: ['net.command-length'],
     },
     (command) =>
@@ -193,7 +193,7 @@ export const netControlRules: readonly Rule[] = [
     {
       id: 'net.pairs-out-of-range',
       title: 'Driver asked for a number of queue pairs that there cannot be',
-      why: 'virtqueue_pairs is at least 1 and at most max_virtqueue_pairs.',
+      why: 'The field virtqueue_pairs is at least 1 and at most max_virtqueue_pairs.',
       fix: 'Read max_virtqueue_pairs and stay within it.',
       level: 'must',
       covers: ['net.control-virtqueue.automatic-receive-steering-in-multiqueue-mode.driver.2'],
@@ -282,7 +282,7 @@ export const netControlRules: readonly Rule[] = [
     {
       id: 'net.hash-types',
       title: 'Driver asked for hashes that the device cannot compute',
-      why: 'supported_hash_types says which there are.',
+      why: 'The field supported_hash_types says which there are.',
       fix: 'Mask the types with supported_hash_types.',
       level: 'must',
       covers: ['net.control-virtqueue.receive-side-scaling-rss.driver.5'],
@@ -322,7 +322,7 @@ export const netControlRules: readonly Rule[] = [
     {
       id: 'net.coalescing-queue',
       title: 'Driver set the coalescing of a queue that is not in use',
-      why: 'vq_index is the number of an enabled receive or transmit queue.',
+      why: 'The field vq_index is the number of an enabled receive or transmit queue.',
       fix: 'Use the virtqueue index, and enable the queue first; the control queue has no coalescing.',
       level: 'must',
       covers: ['net.control-virtqueue.notifications-coalescing.driver.1'],
@@ -340,7 +340,7 @@ export const netControlRules: readonly Rule[] = [
     {
       id: 'net.tunnel-types',
       title: 'Driver asked for hashes inside tunnels that the device does not know',
-      why: 'supported_tunnel_types says which there are.',
+      why: 'The field supported_tunnel_types says which there are.',
       fix: 'Mask the types with supported_tunnel_types.',
       level: 'must',
       covers: ['net.control-virtqueue.inner-header-hash.driver.2'],

@@ -83,7 +83,7 @@ export const netReceiveRules: readonly Rule[] = [
       fix: 'Set VIRTQ_DESC_F_WRITE on the buffers of receive queues.',
       level: 'must',
       covers: [],
-      section: '5.1.9.3',
+      section: '5.1.9.3.1',
     },
     'flags',
     (chain) => (totalOf(chain, false) === 0 ? undefined : ['a device-readable descriptor', lastOf(chain, false)]),

@@ -82,7 +82,7 @@ export const netTransmitRules: readonly Rule[] = [
       fix: 'Clear VIRTQ_DESC_F_WRITE on the buffers of transmit queues.',
       level: 'must',
       covers: [],
-      section: '5.1.9.2',
+      section: '5.1.9.2.1',
       blames: 'descriptor store',
     },
     ({ chain, writableBytes }) =>
@@ -92,7 +92,7 @@ export const netTransmitRules: readonly Rule[] = [
     {
       id: 'net.num-buffers-sent',
       title: 'Driver set num_buffers in a packet that it sends',
-      why: 'num_buffers counts receive buffers. In a sent packet it has to be 0.',
+      why: 'The field counts receive buffers. In a sent packet it has to be 0.',
       fix: 'Clear the whole header before you fill it in.',
       level: 'must',
       covers: ['net.packet-transmission.driver.2'],
@@ -172,7 +172,7 @@ export const netTransmitRules: readonly Rule[] = [
     {
       id: 'net.gso-size-zero',
       title: 'Driver asked for segmentation into empty segments',
-      why: 'gso_size is the payload of a segment. With 0 the device cannot cut the packet.',
+      why: 'The field gives the payload of a segment. With 0 the device cannot cut the packet.',
       fix: 'Set gso_size to the maximum segment size of the connection.',
       level: 'must',
       covers: ['net.packet-transmission.driver.33'],
@@ -202,7 +202,7 @@ export const netTransmitRules: readonly Rule[] = [
     {
       id: 'net.header-length-low',
       title: 'Driver gave a header length below that of the headers',
-      why: 'hdr_len tells the device how much of a large packet belongs to every segment. It is judged only where a packet is to be cut, because otherwise nobody looks at it.',
+      why: 'The field tells the device how much of a large packet belongs to every segment. It is judged only where a packet is to be cut, because otherwise nobody looks at it.',
       fix: 'Set hdr_len to the bytes up to and including the transport header, or more.',
       level: 'should',
       covers: ['net.packet-transmission.driver.35'],
@@ -312,7 +312,7 @@ export const netTransmitRules: readonly Rule[] = [
     {
       id: 'net.longer-than-mtu',
       title: 'Driver sent a packet longer than the MTU',
-      why: 'mtu is the largest packet that the network takes. Only packets that the device cuts may be longer.',
+      why: 'This is the largest packet that the network takes. Only packets that the device cuts may be longer.',
       fix: 'Keep packets, without the Ethernet header, within mtu.',
       level: 'must',
       covers: ['net.config.driver.9'],

@@ -103,7 +103,7 @@ export const netTunnelRules: readonly Rule[] = [
     {
       id: 'net.tunnel-offsets',
       title: 'Driver gave wrong offsets of the headers of a tunnel',
-      why: 'outer_th_offset has to be the place of the outer UDP header and inner_nh_offset that of the inner network header.',
+      why: 'The field outer_th_offset has to be the place of the outer UDP header and inner_nh_offset that of the inner network header.',
       fix: 'Count both from the start of the frame, without virtio_net_hdr.',
       level: 'must',
       covers: ['net.packet-transmission.driver.37'],
