@@ -169,7 +169,7 @@ test('LR and SC in a hot loop: success, failure for lack of a reservation, and a
   });
   for (const limit of [1000, 1003, 8000]) pair.run(limit);
   pair.compareRam();
-  const { x } = pair.compiled;
+  const x = (name: string): bigint => pair.compiled.x(name);
   assert.deepEqual([x('a1'), x('s1'), x('s2'), x('s3')], [1200n, 0n, 400n, 400n]);
 });
 
