@@ -1,4 +1,5 @@
 // What a machine is made of: plain data, already validated and with all files read. The extension and the command line build it.
+import type { MoodSwitch } from './virtio/mood';
 import type { DialectName } from './virtio/spec/dialect';
 import type { TransportName } from './virtio/spec/feature';
 
@@ -49,6 +50,10 @@ export interface DeviceConfigurationBase {
   readonly fetchNanoseconds: number;
   readonly completeNanoseconds: number;
   readonly onDriverError: OnDriverError;
+  /** Unusual but legal behaviour. Absent: none. */
+  readonly mood?: readonly MoodSwitch[];
+  /** The device lies about what it has used. */
+  readonly hostile?: boolean;
 }
 
 export type DeviceConfiguration = DeviceConfigurationBase &

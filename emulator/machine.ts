@@ -21,6 +21,7 @@ import {
 } from './cpu/contract';
 import type { VirtioEvent } from './record/events';
 import { hashState } from './record/state-hash';
+import { poisonByte } from './virtio/mood';
 import { createVirtio, devicesAt, type Virtio } from './virtio/virtio';
 import type { Violation } from './virtio/violation';
 import { createMonitor, type Monitor } from './virtio/watch/monitor';
@@ -127,6 +128,9 @@ export class Machine {
       },
       this.environment(),
     );
+    if (configuration.devices.some(({ mood }) => mood?.includes('poisonedMemory') === true)) {
+      this.cpu.ram.fill(poisonByte);
+    }
     this.memory = new Ram(this.cpu);
     this.clock = new Clock(
       () => this.cpu.steps,

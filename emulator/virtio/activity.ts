@@ -7,7 +7,16 @@ import type { Clock } from '../clock';
 import type { Chain, DeviceFact, EventSink } from '../record/events';
 import type { BufferPiece, DeviceBuffer, DeviceContext, VirtioDevice } from './device/interface';
 import { chainDefectText, chainErrorKind, type DriverErrorKind, type Reaction } from './driver-error';
-import { type BufferOwner, copyInFlight, type InFlight, InFlightBuffer, piecesOf, totalLength } from './in-flight';
+import {
+  type BufferOwner,
+  copyInFlight,
+  type InFlight,
+  InFlightBuffer,
+  piecesOf,
+  slice,
+  totalLength,
+} from './in-flight';
+import { canaryByte, type DeviceMood, slowResetNanoseconds } from './mood';
 import type { DeviceRing, RingFeatures } from './queue/ring';
 import type { RingWatch } from './queue/ring-watch';
 import type { RandomSequence } from './random-sequence';
@@ -16,7 +25,7 @@ import { type SavedActions, ScheduledActions } from './scheduled-actions';
 type Action =
   | { readonly kind: 'activate' }
   | { readonly kind: 'service' | 'fetch' | 'deliver' | 'interrupt' | 'allow-notifications'; readonly queue: number }
-  | { readonly kind: 'finish' }
+  | { readonly kind: 'finish' | 'spurious-interrupt' }
   | { readonly kind: 'tell'; readonly fact: DeviceFact }
   | {
       readonly kind: 'describe';
@@ -47,6 +56,7 @@ interface SavedActivity {
   readonly inFlight: readonly InFlight[];
   readonly completing: readonly number[];
   readonly random: readonly number[];
+  readonly mood: readonly number[];
 }
 
 /** The device-independent state that activity works on. */
@@ -60,6 +70,7 @@ export interface ActivityHost {
   /** Virtual nanoseconds. */
   readonly fetchNanoseconds: number;
   readonly completeNanoseconds: number;
+  readonly mood: DeviceMood;
   ringFeatures(): RingFeatures;
   /** The ring of a ready queue whose areas lie in RAM. */
   ring(queue: number): DeviceRing | undefined;
@@ -73,6 +84,8 @@ export interface ActivityHost {
   interruptSuppressed(queue: number): void;
   /** Sets DEVICE_NEEDS_RESET and records it. */
   markNeedsReset(reason: string): void;
+  /** A reset that took time is over. */
+  resetDone(): void;
   /** A new configuration generation, recorded. */
   advanceGeneration(): void;
   output(channel: string, bytes: Uint8Array): void;
@@ -117,6 +130,26 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     }
   }
 
+  /** The driver stored the available index: an eager device looks without being told. */
+  published(queue: number): void {
+    const activity = this.queues[queue];
+    if (activity === undefined || activity.notified || !this.host.mood.has('eagerFetch')) return;
+    if (!this.host.live() || this.host.ring(queue) === undefined) return;
+    activity.notified = true;
+    this.actions.plan({ kind: 'service', queue }, 0);
+  }
+
+  /** The driver looked at what the device has used: the worst moment for it is right behind that. */
+  looked(queue: number): void {
+    if (!this.host.mood.has('worstMomentCompletion')) return;
+    const id = this.completing.find((candidate) => this.inFlight.get(candidate)?.queue === queue);
+    const record = id === undefined ? undefined : this.inFlight.get(id);
+    if (id === undefined || record?.due === undefined || record.due <= this.now()) return;
+    record.due = this.now();
+    this.completing = [id, ...this.completing.filter((other) => other !== id)];
+    this.actions.plan({ kind: 'finish' }, 0);
+  }
+
   notificationPending(queue: number): boolean {
     return this.queues[queue]?.notified ?? false;
   }
@@ -127,12 +160,12 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   }
 
   /** The device was reset: everything under way is dropped. */
-  stopAll(): void {
+  stopAll(isSlow: boolean): void {
     this.actions.cancelAll();
     this.inFlight.clear();
     this.completing = [];
     this.queues = this.freshQueues();
-    this.actions.plan({ kind: 'reset-done' }, 0);
+    this.actions.plan({ kind: 'reset-done' }, isSlow ? slowResetNanoseconds : 0);
   }
 
   /** One queue was stopped: what the device held of it is dropped. */
@@ -251,6 +284,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       inFlight: [...this.inFlight.values()].map(copyInFlight),
       completing: [...this.completing],
       random: this.randomSequence.save(),
+      mood: this.host.mood.save(),
     };
     return saved;
   }
@@ -264,6 +298,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     this.inFlight = new Map(saved.inFlight.map((record) => [record.id, copyInFlight(record)]));
     this.completing = [...saved.completing];
     this.randomSequence.restore(saved.random);
+    this.host.mood.restore(saved.mood);
   }
 
   /** Lets the model get its context back after a restore, without any effect. */
@@ -302,6 +337,9 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       case 'interrupt':
         this.interrupt(action.queue);
         return;
+      case 'spurious-interrupt':
+        if (this.host.live()) this.host.raiseInterrupt('used-buffer', undefined);
+        return;
       case 'allow-notifications':
         this.allowNotifications(action.queue);
         return;
@@ -328,6 +366,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
         this.actions.plan({ kind: 'config-interrupt' }, 0);
         return;
       case 'reset-done':
+        this.host.resetDone();
         this.record({ kind: 'reset-done', device: this.host.name });
         return;
     }
@@ -418,7 +457,11 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   }
 
   private finishLater(record: InFlight, written: number): void {
-    const due = Math.max(this.now(), record.fetchedAt + this.host.completeNanoseconds);
+    const { mood, device } = this.host;
+    const keepsOrder = this.host.ringFeatures().inOrder || (device.orderedQueues?.includes(record.queue) ?? false);
+    const usual = Math.max(this.now(), record.fetchedAt + this.host.completeNanoseconds);
+    const due = mood.completionDue(usual, keepsOrder);
+    if (mood.has('canary')) record.writes = [...canaryBehind(record, written), ...record.writes];
     record.state = 'completing';
     record.written = written;
     record.due = due;
@@ -451,20 +494,27 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     this.completing.shift();
     this.inFlight.delete(record.id);
     if (ring === undefined) return;
-    const length = record.written ?? 0;
+    const told = this.host.mood.falseUsed(head, record.written ?? 0);
     const { descriptors, writable } = record;
     const from = ring.inspection.usedIndex;
-    const { slot, usedIndex } = ring.putUsed({ head, descriptors, writable: writable.length > 0 }, length);
+    const { slot, usedIndex } = ring.putUsed(
+      { head: told.head, descriptors, writable: writable.length > 0 },
+      told.length,
+    );
     this.host.ringWatch.used(this.host.name, queue, head, from, usedIndex);
-    this.record({ kind: 'used', device: this.host.name, queue, head, length, slot, usedIndex, ...packedSize(ring) });
+    this.record({ kind: 'used', device: this.host.name, queue, ...told, slot, usedIndex, ...packedSize(ring) });
     this.actions.plan({ kind: 'interrupt', queue }, 0);
   }
 
   private interrupt(queue: number): void {
     const ring = this.host.ring(queue);
     if (ring === undefined) return;
-    if (ring.decideInterrupt(this.host.ringFeatures()).wanted) this.host.raiseInterrupt('used-buffer', queue);
+    const { mood } = this.host;
+    const { wanted } = ring.decideInterrupt(this.host.ringFeatures());
+    if (wanted || mood.interruptsAnyway()) this.host.raiseInterrupt('used-buffer', queue);
     else this.host.interruptSuppressed(queue);
+    const after = mood.spuriousAfter();
+    if (after !== undefined) this.actions.plan({ kind: 'spurious-interrupt' }, after);
   }
 
   /** The device stops looking by itself: it asks for notifications, then looks once more for what came in between. [2.7.13.4] */
@@ -489,7 +539,8 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       this.actions.plan({ kind: 'service', queue }, 0);
     } else if (activity.quiet && !activity.allowing) {
       activity.allowing = true;
-      this.actions.plan({ kind: 'allow-notifications', queue }, this.host.fetchNanoseconds);
+      const quiet = this.host.mood.quietFor(this.host.fetchNanoseconds);
+      this.actions.plan({ kind: 'allow-notifications', queue }, quiet);
     }
   }
 
@@ -563,3 +614,13 @@ function packedSize({ format, size }: DeviceRing): { readonly packedSize?: numbe
 function freshQueue(): QueueActivity {
   return { notified: false, fetching: false, quiet: false, allowing: false, wanted: false };
 }
+
+/** Bytes that nobody asked for, behind the used length and under what the model wrote. [2.7.8.2] */
+function canaryBehind(record: InFlight, written: number): InFlight['writes'] {
+  const room = totalLength(record.writable);
+  return slice(record.writable, written, Math.min(room - written, mostCanaryBytes)).map(({ address, length }) => ({
+    address,
+    bytes: new Uint8Array(length).fill(canaryByte),
+  }));
+}
+const mostCanaryBytes = 0x1_0000;

@@ -5,7 +5,7 @@ import type { SavedState } from '../bus/access';
 import type { GuestMemory } from '../bus/memory';
 import type { Clock } from '../clock';
 import type { OnDriverError } from '../configuration';
-import type { EventSink, RegisterFact } from '../record/events';
+import type { EventSink, RegisterFact, VirtioFact } from '../record/events';
 import { type ActivityHost, DeviceActivity } from './activity';
 import type { ConfigField, VirtioDevice } from './device/interface';
 import { type CoreQueue, CoreQueues, type CoreRing, type QueueOwner, type SavedQueues } from './core-queues';
@@ -14,6 +14,7 @@ import { inspectInFlight } from './in-flight';
 import type { ConfigFieldInspection, QueueInspection } from './inspection';
 import { areasOutsideMemory, type RingFeatures, type RingFormat } from './queue/ring';
 import type { RingWatch } from './queue/ring-watch';
+import { DeviceMood, poisonByte, queueSizeInMood, refusedBits } from './mood';
 import { RandomSequence } from './random-sequence';
 import { type Dialect, type DialectName, dialects } from './spec/dialect';
 import { feature, hasFeature } from './spec/feature';
@@ -26,8 +27,13 @@ const featureWindows = 4;
 /** The legacy interface shows the first 32 bits only. [4.1.4.10, 4.2.4] */
 const legacyFeatures = 0xffff_ffffn;
 
+/** Status of a device that earlier software left alone. */
+const leftRunning = status.ACKNOWLEDGE | status.DRIVER | status.FEATURES_OK | status.DRIVER_OK;
+
 interface SavedCore {
   readonly status: number;
+  readonly resettingStatus: number | undefined;
+  readonly configChanges: number;
   readonly needsReset: string | undefined;
   readonly accepted: bigint;
   readonly negotiated: bigint | undefined;
@@ -53,6 +59,8 @@ export interface CoreEnvironment {
   readonly fetchNanoseconds: number;
   readonly completeNanoseconds: number;
   readonly onDriverError: OnDriverError;
+  /** Absent: a friendly device. */
+  readonly mood?: DeviceMood;
   readonly seed: number;
   /** `either`: a transitional device, which is legacy for as long as its driver uses the legacy interface. */
   readonly interface: 'modern' | 'legacy' | 'either';
@@ -85,9 +93,14 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   readonly ringWatch: RingWatch;
   readonly fetchNanoseconds: number;
   readonly completeNanoseconds: number;
+  readonly mood: DeviceMood;
   private readonly activity: DeviceActivity;
   readonly queues: CoreQueues;
   private statusValue = 0;
+  /** What Status shows while a reset takes its time. */
+  private resettingStatus: number | undefined;
+  /** Changes of the configuration that the mood made in this lap. */
+  private configChanges = 0;
   private needsResetReason: string | undefined;
   private accepted = 0n;
   private negotiated: bigint | undefined;
@@ -106,14 +119,17 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.ringWatch = environment.ringWatch;
     this.fetchNanoseconds = environment.fetchNanoseconds;
     this.completeNanoseconds = environment.completeNanoseconds;
-    this.queues = new CoreQueues(this, this.device.queueMaximumSizes);
+    this.mood = environment.mood ?? new DeviceMood([], false, environment.seed, this.name);
+    const sizes = this.device.queueMaximumSizes.map((size, queue) => queueSizeInMood(size, queue, this.mood));
+    this.queues = new CoreQueues(this, sizes);
+    if (this.mood.has('runningAtBoot')) this.statusValue = leftRunning;
     this.activity = new DeviceActivity(this, new RandomSequence(environment.seed, this.name));
   }
 
   // Status and reset.
 
   get status(): number {
-    return this.statusValue;
+    return this.resettingStatus ?? this.statusValue;
   }
   get needsReset(): string | undefined {
     return this.needsResetReason;
@@ -136,12 +152,14 @@ export class VirtioCore implements ActivityHost, QueueOwner {
 
   /** What Status will hold after `value` is written: a refused step stays clear, DEVICE_NEEDS_RESET is the device's own. */
   statusAfter(value: number): number {
-    if (value === 0) return 0;
+    if (this.resettingStatus !== undefined) return this.resettingStatus;
+    if (value === 0) return this.mood.has('slowReset') ? this.statusValue : 0;
     const own = this.statusValue & status.DEVICE_NEEDS_RESET;
     const written = (value & 0xff & ~status.DEVICE_NEEDS_RESET) | own;
     const judged = this.judgedBits(value);
-    const refused =
-      judged !== 0 && this.featureDefects().some((defect) => this.reaction(errorKind(defect)) !== 'proceed');
+    const isWrong = this.featureDefects().some((defect) => this.reaction(errorKind(defect)) !== 'proceed');
+    const isUnwelcome = this.mood.has('refusedFeatures') && refusedBits(this.accepted) !== 0n;
+    const refused = judged !== 0 && (isWrong || isUnwelcome);
     return refused ? written & ~judged : written;
   }
 
@@ -151,6 +169,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   }
 
   writeStatus(value: number): void {
+    if (this.resettingStatus !== undefined) return;
     if (value === 0) {
       this.reset();
       return;
@@ -182,6 +201,8 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   /** Back to the state after power-on, except that a configuration that changes by it gets a new generation. [2.4, 4.2.2.1] */
   private reset(): void {
     const before = this.configBytes();
+    if (this.mood.has('slowReset') && this.statusValue !== 0) this.resettingStatus = this.statusValue;
+    this.configChanges = 0;
     for (const index of this.queues.all().keys()) this.ringWatch.queueDisabled(this.name, index);
     this.queues.reset();
     this.statusValue = 0;
@@ -192,10 +213,27 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.interruptStatusValue = 0;
     this.legacyUsed = false;
     this.device.reset();
-    this.activity.stopAll();
+    this.activity.stopAll(this.resettingStatus !== undefined);
     this.environment.afterReset?.();
     if (before.some((byte, i) => byte !== this.configBytes()[i])) this.generation = nextGeneration(this.generation);
     this.environment.interruptChanged();
+  }
+
+  resetDone(): void {
+    this.resettingStatus = undefined;
+  }
+
+  /** What a driver did that a mood answers. */
+  noticed(fact: VirtioFact): void {
+    if (fact.kind === 'publish') this.activity.published(fact.queue);
+    else if (fact.kind === 'ring-load') {
+      if (fact.place.part === 'used' && fact.place.field === 'idx') this.activity.looked(fact.queue);
+    } else if (fact.kind === 'config-read') {
+      const field = this.configField(fact.offset);
+      if (field?.size !== 8 || !this.mood.changesConfig(this.configChanges)) return;
+      this.configChanges++;
+      this.activity.configChanged();
+    }
   }
 
   // Features.
@@ -324,7 +362,10 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   /** Little-endian; all ones where the space ends before the access does, as QEMU answers. */
   readConfig(offset: number, size: number): bigint {
     if (offset + size > this.configLength) return (1n << BigInt(size * 8)) - 1n;
-    return littleEndianValue(this.device.readConfig(offset, size), size);
+    const bytes = this.device.readConfig(offset, size);
+    if (!this.mood.has('poisonedConfig')) return littleEndianValue(bytes, size);
+    const present = bytes.map((byte, i) => (this.configField(offset + i) === undefined ? poisonByte : byte));
+    return littleEndianValue(present, size);
   }
 
   writeConfig(offset: number, bytes: Uint8Array): void {
@@ -474,6 +515,8 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   save(): SavedState {
     const saved: SavedCore = {
       status: this.statusValue,
+      resettingStatus: this.resettingStatus,
+      configChanges: this.configChanges,
       needsReset: this.needsResetReason,
       accepted: this.accepted,
       negotiated: this.negotiated,
@@ -492,6 +535,8 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   restore(state: SavedState): void {
     const saved = state as SavedCore;
     this.statusValue = saved.status;
+    this.resettingStatus = saved.resettingStatus;
+    this.configChanges = saved.configChanges;
     this.needsResetReason = saved.needsReset;
     this.accepted = saved.accepted;
     this.negotiated = saved.negotiated;

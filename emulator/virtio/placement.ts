@@ -7,8 +7,9 @@ import type { Clock } from '../clock';
 import type { DeviceConfiguration } from '../configuration';
 import type { EventSink } from '../record/events';
 import { type CoreEnvironment, VirtioCore } from './core';
-import { createDevice, offeredFeatures } from './device/create';
+import { createDevice, deviceTypes, offeredFeatures } from './device/create';
 import { mainChannel } from './device/interface';
+import { DeviceMood, offerInMood, queueSizeInMood } from './mood';
 import type { VirtioDeviceInspection } from './inspection';
 import type { RingWatch } from './queue/ring-watch';
 import type { TransportName } from './spec/feature';
@@ -173,10 +174,13 @@ function makeCore(
 ): VirtioCore {
   const { name, fetchNanoseconds, completeNanoseconds, onDriverError } = configuration;
   const { memory, clock, sink, seed } = environment;
-  const offered = offeredFeatures(configuration);
+  const mood = new DeviceMood(configuration.mood ?? [], configuration.hostile ?? false, seed, name);
+  const { deviceId, queueSize: usualSize } = deviceTypes[configuration.type];
+  const offered = offerInMood(deviceId, offeredFeatures(configuration), mood);
+  const queueSize = queueSizeInMood(configuration.queueSize ?? usualSize, 0, mood);
   return new VirtioCore({
     name,
-    device: createDevice(configuration, offered, (bytes) => environment.output(name, bytes)),
+    device: createDevice({ ...configuration, queueSize }, offered, (bytes) => environment.output(name, bytes)),
     offeredFeatures: offered,
     memory,
     clock,
@@ -186,6 +190,7 @@ function makeCore(
     completeNanoseconds,
     onDriverError,
     seed,
+    mood,
     dialect: configuration.dialect ?? '1.x',
     output: (channel, bytes) => environment.output(channel === mainChannel ? name : `${name}.${channel}`, bytes),
     ...side,

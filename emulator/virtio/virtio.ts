@@ -2,6 +2,8 @@
 // configuration. [virtio 1.4, 4; QEMU `virt` board: eight slots, the first device in the top one; PCI devices from 1 up]
 import type { MmioRegion, SavedState, Stateful, WatchedAccess } from '../bus/access';
 import type { DeviceConfiguration } from '../configuration';
+import type { EventSink, VirtioFact } from '../record/events';
+import type { VirtioCore } from './core';
 import { mainChannel } from './device/interface';
 import {
   type InspectableDevice,
@@ -74,7 +76,12 @@ export function devicesAt<D extends Pick<InspectableDevice, 'interruptSource' | 
 
 /** Builds devices and slots. Throws an Error that names the device when the configuration cannot work. */
 export function createVirtio(configurations: readonly DeviceConfiguration[], environment: VirtioEnvironment): Virtio {
-  const { memory, sink, slots } = environment;
+  const { memory, slots } = environment;
+  const devices: PlacedDevice[] = [];
+  const hasMoods = configurations.some(({ mood }) => (mood ?? []).length > 0);
+  const sink = hasMoods
+    ? hearing(environment.sink, (fact) => devices.find(({ name }) => name === fact.device)?.core)
+    : environment.sink;
   const names = new Set<string>();
   for (const { name } of configurations) {
     if (names.has(name)) throw new Error(`two devices are called ${name}: names must differ`);
@@ -84,11 +91,11 @@ export function createVirtio(configurations: readonly DeviceConfiguration[], env
   const onMmio = configurations.filter((configuration) => !isOnPci(configuration));
   const assigned = assignSlots(onMmio, slots.length);
   const placed = new Map(onMmio.map((configuration, i) => [assigned[i], configuration] as const));
-  const devices: PlacedDevice[] = placeOnPci(configurations.filter(isOnPci), environment, ringWatch);
+  devices.push(...placeOnPci(configurations.filter(isOnPci), { ...environment, sink }, ringWatch));
   const regions = slots.map((place, slot): MmioRegion => {
     const configuration = placed.get(slot);
     if (configuration === undefined) return new EmptySlot(`slot${slot}`, place.base, sink);
-    const { device, transport } = placeInSlot(configuration, slot, place, environment, ringWatch);
+    const { device, transport } = placeInSlot(configuration, slot, place, { ...environment, sink }, ringWatch);
     devices.push(device);
     return transport;
   });
@@ -118,5 +125,18 @@ export function createVirtio(configurations: readonly DeviceConfiguration[], env
       }
       ringWatch.restore(saved.ringWatch);
     },
+  };
+}
+
+/** A sink that also tells a device with a mood what its driver does. */
+function hearing(sink: EventSink, coreOf: (fact: VirtioFact) => VirtioCore | undefined): EventSink {
+  return {
+    attempt: (fact) => sink.attempt(fact),
+    record: (fact) => {
+      const event = sink.record(fact);
+      if (fact.by === 'driver') coreOf(fact)?.noticed(fact);
+      return event;
+    },
+    repeats: (fact) => sink.repeats?.(fact) ?? false,
   };
 }

@@ -13,7 +13,8 @@ const help = `ringside run [options] [GUEST]   run a guest without an editor; op
   --rules 'must=report,ring.*=off'  --fail-on must|should|hazard  --on-violation stop|continue
   --expect REGEX  --send TEXT  --script FILE   a dialogue with the guest's console
   --max-instructions N  --timeout SECONDS  --clock paced|warp
-  --report text|json[:FILE]  --trace FILE  --stats FILE
+  --campaign N   the guest under N seeds, each with another combination of device moods; what is new is shown with its seed
+  --report text|json|sarif|junit[:FILE]  --trace FILE  --stats FILE
 ringside rules [--json|--markdown]   the rule catalogue and how it covers the specification
 ringside disasm FILE                 the code of a guest as text
 ringside dap [--port N]              the debug adapter for other editors, on standard input and output or a loopback port

@@ -9,7 +9,8 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export type ReportFormat = 'text' | 'json';
+const reportFormats = ['text', 'json', 'sarif', 'junit'] as const;
+export type ReportFormat = (typeof reportFormats)[number];
 
 export interface RunOptions {
   readonly configuration: LaunchConfiguration;
@@ -23,18 +24,19 @@ export interface RunOptions {
   readonly reports: readonly { readonly format: ReportFormat; readonly file: string | undefined }[];
   readonly trace: string | undefined;
   readonly stats: string | undefined;
+  /** How many seeds are tried after the run as configured; undefined: no campaign. */
+  readonly campaign: number | undefined;
 }
 
 /** Options of `run` that take a value. */
 const valueOptions = [
   '--bios', '--kernel', '--initrd', '--append', '--dtb', '--memory', '--harts', '--device', '--rules', '--fail-on', '--on-violation',
   '--expect', '--send', '--script', '--max-instructions', '--timeout', '--clock', '--report', '--trace', '--stats', '--symbols',
-  '--accessor', '--seed',
+  '--accessor', '--seed', '--campaign',
 ] as const; // prettier-ignore
 type ValueOption = (typeof valueOptions)[number];
 /** Part of later work: refused by name. */
-const laterOptions = ['--campaign', '--history', '--mood'];
-const laterReports = ['sarif', 'junit'];
+const laterOptions = ['--history', '--mood'];
 
 export function parseRun(words: readonly string[]): RunOptions {
   const values = new Map<ValueOption, string[]>();
@@ -108,6 +110,7 @@ export function parseRun(words: readonly string[]): RunOptions {
     reports: (values.get('--report') ?? []).map(parseReport),
     trace: one('--trace'),
     stats: one('--stats'),
+    campaign: campaignSeeds(one('--campaign')),
   };
 }
 
@@ -123,6 +126,7 @@ function parseDevice(text: string): Record<string, unknown> {
     if (key.startsWith('pci.'))
       device['pci'] = { ...asFields(device['pci']), [key.slice(4)]: pciValue(type, key, value) };
     else if (['slot', 'queueSize', 'pairs', 'mtu'].includes(key)) device[key] = whole(`--device ${type},${key}`, value);
+    else if (key === 'hostile') device[key] = value === 'true' ? true : value === 'false' ? false : value;
     else if (key === 'features') device[key] = value.split(/[:;+ ]*(?=[+-])/).filter((one) => one !== '');
     else device[key] = value;
   }
@@ -154,9 +158,15 @@ function parseRules(text: string): Record<string, string> {
 
 function parseReport(text: string): { format: ReportFormat; file: string | undefined } {
   const [format = '', ...rest] = text.split(':');
-  if (laterReports.includes(format))
-    throw new UsageError(`--report ${format} is not available in this version of Ringside; use text or json`);
-  return { format: choice('--report', format, ['text', 'json']), file: rest.length === 0 ? undefined : rest.join(':') };
+  return { format: choice('--report', format, reportFormats), file: rest.length === 0 ? undefined : rest.join(':') };
+}
+
+const mostSeeds = 100_000;
+function campaignSeeds(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seeds = whole('--campaign', text);
+  if (seeds >= 1 && seeds <= mostSeeds) return seeds;
+  throw new UsageError(`--campaign: found ${seeds}, expected 1 to ${mostSeeds} seeds`);
 }
 
 function whole(option: string, text: string): number {

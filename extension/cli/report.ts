@@ -1,20 +1,34 @@
 // Reports of a run: text for people, JSON for tools (its schema is media/report.schema.json).
 import type { ViolationReport } from '../debug/target';
 import { levelWord } from '../debug/violation-text';
+import { type CampaignResult, moodText } from './campaign';
 import type { HeadlessResult } from './headless';
 
 export interface ReportInput {
   readonly guest: string;
   readonly exitStatus: number;
   readonly result: HeadlessResult;
+  /** The runs under other seeds; their new violations are in `result`, behind those of the run as configured. */
+  readonly campaign?: CampaignResult;
 }
 
-export function jsonReport({ guest, exitStatus, result }: ReportInput): string {
+export function jsonReport({ guest, exitStatus, result, campaign }: ReportInput): string {
   const report = {
     guest,
     exit: exitStatus,
     outcome: result.ending.kind,
-    violations: result.violations.map(jsonViolation),
+    ...(campaign !== undefined && {
+      campaign: campaign.runs.map(({ seed, moods, ending, fresh }) => ({
+        seed,
+        moods,
+        outcome: ending.kind,
+        new: fresh,
+      })),
+    }),
+    violations: result.violations.map((violation, i) => ({
+      ...jsonViolation(violation),
+      ...(campaign !== undefined && { seed: campaign.violations[i]?.seed, moods: campaign.violations[i]?.moods }),
+    })),
   };
   return `${JSON.stringify(report, null, 2)}\n`;
 }
@@ -63,9 +77,9 @@ function jsonViolation(violation: ViolationReport): object {
   };
 }
 
-export function textReport({ guest, result }: ReportInput): string {
+export function textReport({ guest, result, campaign }: ReportInput): string {
   const { violations, ending } = result;
-  const lines = violations.flatMap((violation) => [
+  const lines = violations.flatMap((violation, i) => [
     `${position(violation.source) ?? `${violation.function} (pc ${hex(violation.pc)})`}: ${levelWord[violation.level]}: ${violation.title} [${violation.rule}]`,
     `    ${violation.message}`,
     `    ${violation.device}${violation.queue === undefined ? '' : ` queue ${violation.queue}`}, virtio 1.4 section ${violation.section}, step ${violation.step}${violation.count > 1 ? `, seen ${violation.count} times` : ''}, in ${violation.function}`,
@@ -76,6 +90,7 @@ export function textReport({ guest, result }: ReportInput): string {
           `    follows from: ${violation.related.description}${violation.related.source === undefined ? '' : ` (${position(violation.related.source) ?? ''})`}`,
         ]),
     `    fix: ${violation.fix}`,
+    ...seenWith(campaign?.violations[i]),
     '',
   ]);
   const count = (level: string): number => violations.filter((violation) => violation.level === level).length;
@@ -86,7 +101,13 @@ export function textReport({ guest, result }: ReportInput): string {
         ? `fail, code ${ending.code}`
         : ending.kind;
   lines.push(`${guest}: ${how}; ${count('must')} MUST, ${count('should')} SHOULD, ${count('hazard')} hazards`);
+  if (campaign !== undefined) lines.push(`campaign: ${campaign.runs.length} runs, the first as configured`);
   return `${lines.join('\n')}\n`;
+}
+
+/** How to see it again. */
+function seenWith(found: CampaignResult['violations'][number] | undefined): readonly string[] {
+  return found === undefined ? [] : [`    seen with: --seed ${found.seed}, mood ${moodText(found.moods)}`];
 }
 
 export function statistics({ exitStatus, result }: ReportInput): string {

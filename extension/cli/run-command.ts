@@ -1,11 +1,15 @@
 // `ringside run`: a guest without VS Code, with an exit status for continuous integration.
 import * as fs from 'node:fs';
+import type { VirtioEvent } from '../../emulator/record/events';
+import type { LaunchConfiguration } from '../debug/launch-configuration';
 import { launchPolicy } from '../worker/launch-policy';
 import { ConfigurationError } from '../worker/parse-launch';
 import { jsonReport, statistics, textReport, type ReportInput } from './report';
 import { Dialogue, type Line, parseScript, parseSend } from './dialogue';
-import { type Ending, runHeadless } from './headless';
+import { type CampaignResult, runCampaign } from './campaign';
+import { type Ending, type HeadlessResult, runHeadless } from './headless';
 import { parseRun, type RunOptions, UsageError } from './options';
+import { junitReport, sarifReport } from './sarif';
 import { eventLine } from './trace';
 
 /** What a run means to a shell. [design: command line] */
@@ -22,21 +26,33 @@ export async function runCommand(words: readonly string[]): Promise<number> {
     interrupted = true;
   };
   process.on('SIGINT', interrupt);
-  let result;
+  const note = (text: string): void => void process.stderr.write(`ringside: ${text}\n`);
+  let result: HeadlessResult;
+  let campaign: CampaignResult | undefined;
   try {
-    result = await runHeadless({
-      configuration: options.configuration,
-      policy: launchPolicy(options.configuration),
-      stopAtViolation: options.onViolation === 'stop',
-      dialogue: makeDialogue(options),
-      expect: options.expect,
-      maxInstructions: options.maxInstructions,
-      timeoutSeconds: options.timeoutSeconds,
-      console: (bytes) => writeAll(1, bytes),
-      note: (text) => process.stderr.write(`ringside: ${text}\n`),
-      ...(trace !== undefined && { event: (event) => trace(eventLine(event)) }),
-      interrupted: () => interrupted,
-    });
+    const run = (configuration: LaunchConfiguration, isFirst: boolean): Promise<HeadlessResult> =>
+      runHeadless({
+        configuration,
+        policy: launchPolicy(configuration),
+        stopAtViolation: options.onViolation === 'stop',
+        dialogue: makeDialogue(options),
+        expect: options.expect,
+        maxInstructions: options.maxInstructions,
+        timeoutSeconds: options.timeoutSeconds,
+        console: (bytes) => {
+          if (isFirst) writeAll(1, bytes);
+        },
+        note: (text) => {
+          if (isFirst) note(text);
+        },
+        ...(trace !== undefined && isFirst && { event: (event: VirtioEvent) => trace(eventLine(event)) }),
+        interrupted: () => interrupted,
+      });
+    if (options.campaign === undefined) result = await run(options.configuration, true);
+    else {
+      campaign = await runCampaign(options.configuration, options.campaign, run, note);
+      result = { ...campaign.first, violations: campaign.violations.map(({ violation }) => violation) };
+    }
   } catch (error) {
     if (error instanceof ConfigurationError) throw new UsageError(error.problems.join('\n'));
     throw error;
@@ -47,17 +63,24 @@ export async function runCommand(words: readonly string[]): Promise<number> {
     result.ending,
     result.violations.some((one) => levels.indexOf(one.level) <= levels.indexOf(options.failOn)),
   );
-  const input: ReportInput = { guest: options.configuration.name, exitStatus: status, result };
+  const input: ReportInput = {
+    guest: options.configuration.name,
+    exitStatus: status,
+    result,
+    ...(campaign !== undefined && { campaign }),
+  };
   if ('text' in result.ending) process.stderr.write(`ringside: ${result.ending.text}\n`);
   const reports = options.reports.length > 0 ? options.reports : [{ format: 'text' as const, file: undefined }];
   for (const { format, file } of reports) {
-    const text = format === 'json' ? jsonReport(input) : textReport(input);
+    const text = writers[format](input);
     if (file === undefined) process.stderr.write(text);
     else openFile('--report', file)(text);
   }
   if (options.stats !== undefined) openFile('--stats', options.stats)(statistics(input));
   return status;
 }
+
+const writers = { text: textReport, json: jsonReport, sarif: sarifReport, junit: junitReport } as const;
 
 function statusOf(ending: Ending, violations: boolean): number {
   switch (ending.kind) {

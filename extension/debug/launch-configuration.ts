@@ -1,5 +1,6 @@
 // The launch configuration as the user writes it: its types. Checked by `parseLaunchConfiguration` before anything starts.
 import type { PciOptions } from '../../emulator/configuration';
+import type { MoodSwitch } from '../../emulator/virtio/mood';
 
 export type DeviceType = 'block' | 'console' | 'entropy' | 'net';
 
@@ -24,6 +25,9 @@ export interface DeviceEntry {
   readonly fetchNanoseconds: number;
   readonly completeNanoseconds: number;
   readonly onDriverError: 'qemu' | 'needs-reset' | 'ignore';
+  /** Switches of `emulator/virtio/mood.ts`. */
+  readonly mood: readonly MoodSwitch[];
+  readonly hostile: boolean;
   /** Block only. Absolute path. */
   readonly image?: string;
   readonly mode?: 'overlay' | 'readonly' | 'write';

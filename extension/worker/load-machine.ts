@@ -147,6 +147,8 @@ function makeDevice(entry: DeviceEntry, closers: (() => void)[]): DeviceConfigur
     fetchNanoseconds: entry.fetchNanoseconds,
     completeNanoseconds: entry.completeNanoseconds,
     onDriverError: entry.onDriverError,
+    mood: entry.mood,
+    hostile: entry.hostile,
   };
   if (entry.type === 'net') return { ...base, ...networkOf(entry) };
   if (entry.type !== 'block') return { ...base, type: entry.type };

@@ -3,6 +3,7 @@
 import type { DeviceEntry, DeviceType, Dialect, LaunchConfiguration, Transport } from '../debug/launch-configuration';
 import { networkAttributes, parseNetwork } from './parse-network';
 import { parsePciOptions } from './parse-pci';
+import { parseMood } from './parse-mood';
 
 /** Everything that is wrong with a configuration, one line each. */
 export class ConfigurationError extends Error {
@@ -39,6 +40,8 @@ const commonDeviceAttributes = [
   'features',
   'latency',
   'onDriverError',
+  'mood',
+  'hostile',
 ] as const;
 const deviceAttributes: Readonly<Record<DeviceType, readonly string[]>> = {
   block: [...commonDeviceAttributes, 'image', 'mode', 'serial'],
@@ -48,7 +51,6 @@ const deviceAttributes: Readonly<Record<DeviceType, readonly string[]>> = {
 };
 /** Part of the contract, not built yet: refused by name, so that nobody thinks that they work. */
 const laterAttributes = ['history'];
-const laterDeviceAttributes = ['mood'];
 const transports: readonly Transport[] = ['mmio', 'mmio-legacy', 'pci', 'pci-transitional', 'pci-legacy'];
 /** Transports that show the first 32 feature bits only. */
 const legacyTransports: readonly Transport[] = ['mmio-legacy', 'pci-legacy'];
@@ -86,10 +88,10 @@ export class Reader {
     this.problem(`${at}: found ${show(value)}, expected a whole number from ${from} to ${to}`);
     return undefined;
   }
-  flag(fields: Fields, name: string): boolean | undefined {
+  flag(fields: Fields, name: string, at = name): boolean | undefined {
     const value = fields[name];
     if (value === undefined || typeof value === 'boolean') return value;
-    this.problem(`${name}: found ${show(value)}, expected true or false`);
+    this.problem(`${at}: found ${show(value)}, expected true or false`);
     return undefined;
   }
   choice<Choice extends string>(
@@ -271,9 +273,7 @@ function parseDevice(
     return undefined;
   }
   for (const name of Object.keys(entry)) {
-    if (laterDeviceAttributes.includes(name))
-      reader.problem(`${at}.${name}: not available in this version of Ringside; remove the attribute`);
-    else if (!deviceAttributes[type].includes(name)) {
+    if (!deviceAttributes[type].includes(name)) {
       reader.problem(
         `${at}.${name}: unknown for a ${type} device${suggestion(name, deviceAttributes[type])}; allowed are ${deviceAttributes[type].join(', ')}`,
       );
@@ -326,6 +326,8 @@ function parseDevice(
     completeNanoseconds: latency ?? defaultCompleteNanoseconds,
     onDriverError:
       reader.choice(entry, 'onDriverError', ['qemu', 'needs-reset', 'ignore'], `${at}.onDriverError`) ?? 'qemu',
+    mood: parseMood(entry['mood'], (text) => reader.problem(`${at}.mood: ${text}`)),
+    hostile: reader.flag(entry, 'hostile', `${at}.hostile`) ?? false,
     ...(type === 'block' &&
       image !== undefined &&
       image !== '' && { image: context.resolvePath(image), mode: mode ?? 'overlay' }),

@@ -405,7 +405,7 @@ const common = {
 type Changes = Partial<
   Pick<
     DeviceConfiguration,
-    'featuresOn' | 'featuresOff' | 'onDriverError' | 'queueSize' | 'transport' | 'dialect' | 'pci'
+    'featuresOn' | 'featuresOff' | 'onDriverError' | 'queueSize' | 'transport' | 'dialect' | 'pci' | 'mood' | 'hostile'
   >
 >;
 

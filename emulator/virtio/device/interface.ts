@@ -95,6 +95,8 @@ export interface VirtioDevice {
   /** Maximum size of each queue; its length is the number of queues. */
   readonly queueMaximumSizes: readonly number[];
   readonly queueNames: readonly string[];
+  /** Queues whose buffers carry a stream: they are given back in the order in which they were filled. Absent: none. */
+  readonly orderedQueues?: readonly number[];
   /** Device-specific feature bits offered (0..23, 50..127). Transport and ring bits are added by the core. */
   readonly features: bigint;
   /** Every field of the device type, also those whose feature is not offered. */

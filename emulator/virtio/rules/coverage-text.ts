@@ -86,7 +86,7 @@ function ruleText(rule: Rule): readonly string[] {
     '',
     rule.why,
     '',
-    `**Fix:** ${rule.fix}`,
+    `**Fix:** ${rule.fix} [Wrong and right](rules/${rule.id}.md).`,
   ];
 }
 

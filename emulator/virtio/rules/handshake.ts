@@ -65,7 +65,7 @@ export const handshakeRules: readonly Rule[] = [
     section: '3.1.1',
     on: ['status-write'],
     broken: (fact, at) => {
-      if (beginsAgain(fact)) {
+      if (beginsAgain(fact, at)) {
         return statusFinding(fact, `Status was set to ACKNOWLEDGE alone while it was ${statusText(fact.before)}.`);
       }
       const isFirst = at.device.handshake.reset === undefined && at.device.handshake.written === 0;

@@ -2,7 +2,7 @@
 import { feature, hasFeature } from '../spec/feature';
 import { definedStatusBits, status, statusText } from '../spec/status';
 import { hex, seen, statusPlace } from './evidence';
-import { type FactOf, type Finding, rule, type Rule } from './rule';
+import { type FactOf, type Finding, rule, type Rule, type RuleContext } from './rule';
 
 type StatusWrite = FactOf<'status-write'>;
 const added = (fact: StatusWrite): number => fact.value & ~fact.before;
@@ -22,8 +22,14 @@ const steps = status.ACKNOWLEDGE | status.DRIVER | status.FEATURES_OK | status.D
 /** Bits that a driver may write; DEVICE_NEEDS_RESET is the device's own, but a driver that reads, adds and writes carries it along. */
 const driverBits = definedStatusBits & ~status.DEVICE_NEEDS_RESET;
 
+/** The device is still at the reset that the driver asked for, so Status shows what it was before. */
+function isResetting({ device: { handshake } }: RuleContext): boolean {
+  return handshake.reset !== undefined && !handshake.resetDone;
+}
+
 /** The first step of the sequence on a device that was taken further: whoever drove it before was not reset away. */
-export function beginsAgain(fact: StatusWrite): boolean {
+export function beginsAgain(fact: StatusWrite, at: RuleContext): boolean {
+  if (isResetting(at)) return false;
   return fact.value === status.ACKNOWLEDGE && (fact.before & (status.DRIVER | status.DRIVER_OK)) !== 0;
 }
 
@@ -41,10 +47,10 @@ export const statusRules: readonly Rule[] = [
     ancestors: ['lguest.status-clear', 'akaros.status-clear'],
     section: '2.1.1',
     on: ['status-write'],
-    broken: (fact) => {
+    broken: (fact, at) => {
       // The device may set DEVICE_NEEDS_RESET between the driver's read and write, and it clears DRIVER_OK when it suspends.
       const lost = fact.before & ~fact.value & ~status.DEVICE_NEEDS_RESET & ~status.SUSPEND;
-      if (fact.value === 0 || beginsAgain(fact)) return false;
+      if (fact.value === 0 || beginsAgain(fact, at) || isResetting(at)) return false;
       return lost !== 0 && written(fact, `${statusText(lost)} was set and is left out of the write.`);
     },
   }),

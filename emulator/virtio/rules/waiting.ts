@@ -229,6 +229,8 @@ export const waitingRules: readonly Rule[] = [
     broken: eachQueue((queue, at) => {
       const { starved } = queue.waiting;
       if (starved === undefined || !hasPassed(at, starved, returnWindowNanoseconds)) return false;
+      // A network interface that nobody has brought up has no buffers, and what comes then is meant to be dropped.
+      if (queue.lastPublish === undefined && at.device.description.deviceId === deviceId.net) return false;
       return {
         message: `Queue ${queue.index} has had no buffer for ${milliseconds(at, starved)}, and the device has something to put into one.`,
         evidence: [seen('available idx', queue.availableIndex), seen('used idx', queue.usedIndex)],

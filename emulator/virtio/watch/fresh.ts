@@ -78,6 +78,7 @@ function freshHandshake(reset: VirtioEvent | undefined): HandshakeState {
     status: 0,
     reset,
     resetReadBack: false,
+    resetDone: false,
     resetUsed: false,
     setBy: new Map(),
     written: 0,

@@ -27,6 +27,9 @@ export function watchHandshake(state: DeviceState, event: VirtioEvent): void {
       else noteSteps(state, event);
       state.handshake.status = event.after;
       return;
+    case 'reset-done':
+      state.handshake.resetDone = true;
+      return;
     case 'needs-reset':
       state.handshake.status |= status.DEVICE_NEEDS_RESET;
       state.needsReset = event;

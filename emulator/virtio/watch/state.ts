@@ -33,6 +33,8 @@ export interface HandshakeState {
   reset: VirtioEvent | undefined;
   /** Whether a status read has returned 0 since that reset. */
   resetReadBack: boolean;
+  /** Whether the device has said that it is done with that reset. */
+  resetDone: boolean;
   /** Whether anything but Status was accessed since that reset, or Status was written. */
   resetUsed: boolean;
   /** The write that first asked for each status bit in this lap, by bit value. */

@@ -171,7 +171,6 @@ export const withoutScript: ReadonlyMap<string, string> = new Map([
   ['VB-079', 'planned: index arithmetic'],
   ['VB-081', 'planned: index arithmetic'],
   ['VB-087', 'planned: packed rings'],
-  ['VB-095', 'planned: out-of-order completion'],
   ['VB-097', 'planned: packed rings'],
   ['VB-099', 'planned: packed rings'],
   ['VB-101', 'planned: packed rings'],

@@ -1,7 +1,7 @@
 // Bugs of queue set-up, of descriptors and of ring contents. [virtio 1.4, 2.7, 3.3.1, 4.2.3.2]
 import { feature, featureSet } from '../../../emulator/virtio/spec/feature';
 import { usedOffset } from '../../../emulator/virtio/spec/split-ring';
-import { consoleDevice } from '../../driver/bench';
+import { blockDevice, consoleDevice } from '../../driver/bench';
 import { blockParts, piecesOf, readSector } from '../../driver/block';
 import type { Piece, ScriptedDriver } from '../../driver/driver';
 import { handOver, introduce, negotiate } from '../../unit/rules/twins/twin';
@@ -181,6 +181,26 @@ export const queueDetections: readonly Detection[] = [
       const head = d.addIndirectChain(queue, pieces, d.table());
       if (wrong) d.bench.store(queue.descriptors + head * 16 + 8, 4, (pieces.length - 1) * 16);
       handOver(d, queue, head, wrong);
+      return undefined;
+    },
+  },
+  {
+    bug: 'VB-095',
+    does: 'frees its oldest chain at each used entry, whatever the id says',
+    rule: 'ownership.descriptor-changed',
+    bench: () => ({ devices: [blockDevice({ mood: ['outOfOrderCompletion'] })] }),
+    driver: { queueSize: 16 },
+    script: (d, wrong) => {
+      d.start();
+      const queue = d.queue();
+      const heads = Array.from({ length: 4 }, (_, i) => publishRead(d, i * 0x1000));
+      d.notifyIfWanted(queue);
+      for (const oldest of heads) {
+        const used = d.waitUsed(queue);
+        queue.nextFree = wrong ? oldest : used;
+        publishRead(d, ((wrong ? oldest : used) / 3) * 0x1000 + 0x400);
+        d.notifyIfWanted(queue);
+      }
       return undefined;
     },
   },

@@ -69,6 +69,7 @@ export const signalDetections: readonly Detection[] = [
         if (!wrong) d.acknowledgeInterrupt(bits);
         d.bench.complete(source);
       }
+      d.bench.idle();
       return undefined;
     },
   },

@@ -97,7 +97,21 @@ const wrong: readonly (readonly [string, object, RegExp])[] = [
     { program: 'k', devices: [{ type: 'entropy', transport: 'mmio-legacy', ring: 'packed' }] },
     /ring: "packed" cannot be offered on transport mmio-legacy/,
   ],
-  ['mood', { program: 'k', devices: [{ type: 'entropy', mood: {} }] }, /devices\[0\]\.mood: not available/],
+  [
+    'mood',
+    { program: 'k', devices: [{ type: 'entropy', mood: { slowReset: 1 } }] },
+    /devices\[0\]\.mood: slowReset: found number/,
+  ],
+  [
+    'a mood of numbers',
+    { program: 'k', devices: [{ type: 'entropy', mood: 3 }] },
+    /devices\[0\]\.mood: expected "strict"/,
+  ],
+  [
+    'a mood not built yet',
+    { program: 'k', devices: [{ type: 'entropy', mood: 'storeBuffer' }] },
+    /"storeBuffer" cannot be had/,
+  ],
   ['block without image', { program: 'k', devices: [{ type: 'block' }] }, /devices\[0\]\.image: missing/],
   [
     'image for entropy',

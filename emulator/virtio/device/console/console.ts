@@ -27,6 +27,7 @@ export class ConsoleDevice implements VirtioDevice {
   readonly deviceId = deviceId.console;
   readonly typeName = 'console';
   readonly queueMaximumSizes: readonly number[];
+  readonly orderedQueues = [consoleQueue.receive];
   readonly queueNames = ['receiveq(port0)', 'transmitq(port0)'] as const;
   readonly configFields = consoleConfigFields;
   readonly features: bigint;

@@ -90,6 +90,11 @@ export class NetDevice implements VirtioDevice {
     this.finished = this.freshFinished();
   }
 
+  /** Packets reach the driver in the order in which they came. */
+  get orderedQueues(): readonly number[] {
+    return this.queueMaximumSizes.flatMap((_, queue) => (queue % 2 === 0 && queue !== this.control ? [queue] : []));
+  }
+
   get queueNames(): readonly string[] {
     return this.queueMaximumSizes.map((_, queue) => {
       if (queue === this.control) return 'controlq';

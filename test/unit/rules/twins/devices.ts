@@ -76,6 +76,23 @@ function direction(rule: string, bench: () => BenchOptions, queue: number, devic
 
 let model = new TestModel();
 
+/** A device that says something wrong of the chain with head 0, which it holds. */
+function falseUsed(rule: string, said: (wrong: boolean) => { readonly head: number; readonly length: number }): Twin {
+  return {
+    rule,
+    script: (d, wrong) => {
+      d.start();
+      const queue = d.queue();
+      d.publish(queue, d.addChain(queue, piecesOf(blockParts(d, IN))));
+      d.notify(queue);
+      d.bench.run(2_000);
+      const fact = { kind: 'used', by: 'device', device: 'vda', queue: 0, slot: 0, usedIndex: 1 } as const;
+      d.bench.monitor.record({ ...fact, ...said(wrong) });
+      return undefined;
+    },
+  };
+}
+
 export const deviceTwins: readonly Twin[] = [
   block(
     'block.header-short',
@@ -136,6 +153,8 @@ export const deviceTwins: readonly Twin[] = [
       return undefined;
     },
   },
+  falseUsed('device.used-not-held', (wrong) => ({ head: wrong ? 5 : 0, length: 513 })),
+  falseUsed('device.used-too-long', (wrong) => ({ head: 0, length: wrong ? 514 : 513 })),
   {
     rule: 'device.offer-inconsistent',
     bench: (wrong) => ({

@@ -1,0 +1,81 @@
+// The page of one rule as Markdown, for docs/rules/ and for the editor: what is demanded, why, what goes wrong where, a driver that does
+// it wrong and right, and its neighbours. A projection of the catalogue and the explanations.
+import type { Blame, RuleLevel } from '../violation';
+import { explanationOf } from './explanations';
+
+/** What the page needs of a rule. */
+export interface PageRule {
+  readonly id: string;
+  readonly title: string;
+  readonly why: string;
+  readonly fix: string;
+  readonly level: RuleLevel;
+  readonly family: string;
+  readonly blames: string;
+  readonly section: string;
+  readonly link: string;
+  readonly covers: readonly string[];
+}
+
+const levelText: Readonly<Record<RuleLevel, string>> = {
+  must: 'MUST: the specification demands it',
+  should: 'SHOULD: the specification recommends it',
+  hazard: 'Hazard: a mistake that the specification does not name, or that cannot be certain',
+};
+
+const whereItStops: Readonly<Record<Blame, string>> = {
+  access:
+    'In front of the access that breaks the rule: the value is shown and has not been stored. Continue executes it once.',
+  'descriptor store':
+    'At the next step boundary after the chain was exposed; the line shown is the store that wrote the descriptor.',
+  publish: 'At the next step boundary after the available index moved; the line shown is the store that moved it.',
+  'missing action': 'When the action has not come in time; the line shown is the access after which it was due.',
+  device: 'At the next step boundary. No line of the guest is to blame.',
+};
+const isBlame = (text: string): text is Blame => Object.hasOwn(whereItStops, text);
+
+/** Pages lie beside each other, each under its rule's id. */
+export function rulePage(rule: PageRule, all: readonly PageRule[]): string {
+  const explanation = explanationOf(rule.id);
+  const related = all
+    .filter((other) => other.id !== rule.id && isRelated(rule, other))
+    .sort((a, b) => Number(b.section === rule.section) - Number(a.section === rule.section))
+    .slice(0, mostRelated);
+  return [
+    `# ${rule.title}`,
+    '',
+    `\`${rule.id}\` · ${levelText[rule.level]} · [virtio 1.4, ${rule.section}](${rule.link})`,
+    '',
+    ...(explanation === undefined ? [] : ['## What is demanded', '', explanation.demanded, '']),
+    '## Why',
+    '',
+    rule.why,
+    '',
+    ...(explanation === undefined ? [] : ['## What goes wrong, and where', '', explanation.hardware, '']),
+    '## What to do',
+    '',
+    rule.fix,
+    '',
+    ...(explanation === undefined
+      ? []
+      : ['Wrong:', '', '```c', explanation.wrong, '```', '', 'Right:', '', '```c', explanation.right, '```', '']),
+    '## Where Ringside stops',
+    '',
+    isBlame(rule.blames) ? whereItStops[rule.blames] : '',
+    '',
+    rule.covers.length === 0
+      ? 'No keyword of the specification demands this; it follows from what it describes.'
+      : `Covers the normative statements ${rule.covers.map((id) => `\`${id}\``).join(', ')}.`,
+    '',
+    ...(related.length === 0
+      ? []
+      : ['## Related rules', '', ...related.map(({ id, title }) => `- [${title}](${id}.md) (\`${id}\`)`), '']),
+  ].join('\n');
+}
+
+const mostRelated = 8;
+
+function isRelated(rule: PageRule, other: PageRule): boolean {
+  return rule.family === other.family && (rule.section === other.section || shareTopic(rule.id, other.id));
+}
+const shareTopic = (a: string, b: string): boolean => a.split(/[.-]/)[1] === b.split(/[.-]/)[1];
