@@ -143,6 +143,7 @@ export class Processor implements Cpu {
     this.beginRun(limit);
     for (;;) {
       if (this.stopRequested || this.isStopWordSet()) return { kind: 'stop' };
+      this.compiler?.beginSlice();
       if (this.steps >= this.runLimit) return { kind: 'limit' };
       const hart = this.turns.next((index) => wakesFromWait(this.hart(index).state), this.sinceReservation());
       if (hart === undefined) return { kind: 'idle' };

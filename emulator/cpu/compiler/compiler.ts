@@ -23,6 +23,10 @@ import { type CompiledRegion, compileRegion, type RegionEntry, regionExport } fr
  */
 export const defaultThreshold = 16_000;
 const greatestInstructions = 400;
+/** So many instructions are compiled between two looks at the stop word at most, which takes milliseconds; what else is hot waits. */
+const greatestInstructionsPerSlice = 800;
+/** Arrivals until a page that had to wait asks again. */
+const waitingHeat = 500;
 /** WebAssembly bytes of all regions together; machine code is several times larger, and the host keeps much about each module. */
 const greatestCodeBytes = 12 << 20;
 const moduleBytes = 8 << 10;
@@ -65,6 +69,7 @@ export class RegionCompiler {
   private readonly pages = new Map<number, PageRegions>();
   /** How often a page of RAM was compiled. */
   private readonly compilations = new Map<number, number>();
+  private instructionsInSlice = 0;
   private readonly freeIndices: number[] = [];
   private nextIndex = 1;
   private imports: WebAssembly.Imports = {};
@@ -82,6 +87,11 @@ export class RegionCompiler {
     this.imports = { [importModule]: { ...imports } };
   }
 
+  /** The stop word was looked at. */
+  beginSlice(): void {
+    this.instructionsInSlice = 0;
+  }
+
   /** Compilations so far do not delay the next ones any more: the user changed what is to be compiled. */
   forgetCounts(): void {
     this.compilations.clear();
@@ -94,6 +104,10 @@ export class RegionCompiler {
     const { view } = this.memory;
     const isEntry = view.getUint16(at + record.handler, true) >> entryShift !== 0;
     let count = this.compilations.get(page) ?? 0;
+    if (!isEntry && this.instructionsInSlice >= greatestInstructionsPerSlice) {
+      view.setInt32(slot + slotRegion.heat, Math.min(this.threshold, waitingHeat), true);
+      return;
+    }
     if (!isEntry) {
       this.compilations.set(page, ++count);
       this.compile(page, slot, offset, this.behind(hartBase, virtualPage));
@@ -130,6 +144,7 @@ export class RegionCompiler {
     const codeAddress = this.layout.ram + page * pageBytes;
     const blocks = findBlocks({ memory: this.memory, codeAddress, slot, behind }, wanted, greatestInstructions);
     if (blocks === undefined) return;
+    this.instructionsInSlice += blocks.instructionCount;
     if (old !== undefined) {
       regions.regions.splice(regions.regions.indexOf(old), 1);
       this.remove(regions, old);

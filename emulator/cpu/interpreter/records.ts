@@ -4,7 +4,7 @@ import { type EncodedRow, encodedRowOf, instructionLength, operandValue } from '
 import { compressedInstructions, instructions } from '../instructions';
 import type { InstructionRow } from '../instructions/format';
 import type { Field } from '../instructions/meaning';
-import { hartCell, record } from '../layout';
+import { handlerMask, hartCell, record } from '../layout';
 
 /** Handlers that stand for no instruction. A record of zeros has not been decoded yet. */
 export const pseudoHandler = { decode: 0, nextPage: 1, loose: 2, breakpoint: 3, illegal: 4 } as const;
@@ -27,6 +27,7 @@ export const handlers: readonly Handler[] = instructions.flatMap((row): Handler[
     : [{ row, lengthBytes: 4 }],
 );
 export const handlerCount = firstHandler + handlers.length;
+if (handlerCount > handlerMask) throw new Error(`${handlerCount} handlers, room for ${handlerMask}: widen entryShift`);
 
 const handlerNumbers = new Map(
   handlers.map(({ row, lengthBytes }, position) => [`${row.name}/${lengthBytes}`, firstHandler + position]),
