@@ -46,10 +46,13 @@ export class Fragments {
     }
     pending.parts.push({ offset, bytes });
     if ((word & moreFragments) === 0) pending.total = offset + bytes.length;
-    const have = pending.parts.reduce((sum, part) => sum + part.bytes.length, 0);
-    if (pending.total === undefined || have !== pending.total) return undefined;
+    const { parts, total } = pending;
+    const have = parts.reduce((sum, part) => sum + part.bytes.length, 0);
+    if (total === undefined || have < total) return undefined;
     this.pending.delete(key);
-    return join(frame, internet, pending.parts, pending.total);
+    // As much as the last one says, without overlaps: it is whole when nothing lies behind that end.
+    const isWhole = parts.every((part) => part.offset + part.bytes.length <= total);
+    return isWhole ? join(frame, internet, parts, total) : undefined;
   }
 
   /** The oldest one gives way. */

@@ -10,7 +10,7 @@ import type { LinuxGuest } from './guest';
 
 const downloadBytes = 8_000_000;
 /** Keys of the device beside its backend. */
-export const networkVariants: readonly string[] = ['', 'transport=mmio-legacy', 'features=-MRG_RXBUF', 'features=-CSUM:-GUEST_CSUM', 'pairs=4', 'features=-EVENT_IDX:-INDIRECT_DESC', 'ring=packed']; // prettier-ignore
+export const networkVariants: readonly string[] = ['', 'transport=mmio-legacy', 'features=-MRG_RXBUF', 'features=-CSUM:-GUEST_CSUM', 'pairs=4', 'features=-EVENT_IDX:-INDIRECT_DESC', 'ring=packed', 'transport=pci', 'transport=pci-transitional,ring=packed', 'transport=pci-legacy']; // prettier-ignore
 
 /**
  * Alarms that are true. Without MRG_RXBUF, Linux 6.1 leaves num_buffers of what it sends as it finds it: drivers/net/virtio_net.c:1873

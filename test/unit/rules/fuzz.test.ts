@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import type { AccessSize } from '../../../emulator/bus/access';
 import { feature, featureSet } from '../../../emulator/virtio/spec/feature';
 import { mmioRegisters } from '../../../emulator/virtio/transport/mmio-registers';
-import { Bench, blockDevice, consoleDevice, entropyDevice } from '../../driver/bench';
+import { Bench, blockDevice, consoleDevice, entropyDevice, netDevice } from '../../driver/bench';
 import { ScriptedDriver } from '../../driver/driver';
 
 const sizes: readonly AccessSize[] = [1, 2, 4, 8];
@@ -63,7 +63,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
 );
 
-const devices = [blockDevice, consoleDevice, entropyDevice];
+const devices = [blockDevice, consoleDevice, entropyDevice, netDevice];
 
 function run(actions: readonly Action[], device: number, rules: Readonly<Record<string, string>>): Bench {
   const bench = new Bench({ devices: [(devices[device] ?? blockDevice)()], rules, eventCapacity: 2000 });
@@ -114,7 +114,7 @@ function step(d: ScriptedDriver, what: Extract<Action, { kind: 'step' }>['what']
 
 test('random drivers', () => {
   fc.assert(
-    fc.property(fc.array(action, { minLength: 5, maxLength: 80 }), fc.nat(2), (actions, device) => {
+    fc.property(fc.array(action, { minLength: 5, maxLength: 80 }), fc.nat(devices.length - 1), (actions, device) => {
       const reported = run(actions, device, { must: 'report' });
       const stopped = run(actions, device, { must: 'break', should: 'break', hazard: 'break' });
       const silent = run(actions, device, { '*': 'off' });

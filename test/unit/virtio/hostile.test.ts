@@ -8,11 +8,19 @@ import { mmioRegisters } from '../../../emulator/virtio/transport/mmio-registers
 import { base, blockConfiguration, placesAt, ramBase, ramBytes, register, TestDisk, VirtioBench } from './bench';
 
 const queues = [placesAt(ramBase, 8), placesAt(ramBase + 0x1000, 4)];
+const address = Uint8Array.of(2, 0, 0, 0, 0, 1);
 const devices: readonly ((policy: OnDriverError) => DeviceConfiguration)[] = [
   (onDriverError) => blockConfiguration(new TestDisk(64 * 1024), { onDriverError }),
   (onDriverError) => ({ ...base, onDriverError, name: 'console0', type: 'console' }),
   (onDriverError) => ({ ...base, onDriverError, name: 'rng0', type: 'entropy' }),
+  (onDriverError) => ({ ...base, onDriverError, name: 'net0', type: 'net', address, mtu: 1500, pairs: 1 }),
 ];
+
+/** What comes from the outside for the devices that take something. */
+const inputs: Readonly<Record<string, Uint8Array>> = {
+  console0: Uint8Array.of(1, 2, 3),
+  net0: new Uint8Array(100).fill(0xff),
+};
 
 type Step =
   | { readonly do: 'write' | 'read'; readonly offset: number; readonly size: AccessSize; readonly value: bigint }
@@ -49,7 +57,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: 'input' as const }) },
 );
 
-function perform(b: VirtioBench, action: Step, isConsole: boolean): void {
+function perform(b: VirtioBench, action: Step): void {
   switch (action.do) {
     case 'write':
     case 'read': {
@@ -74,7 +82,9 @@ function perform(b: VirtioBench, action: Step, isConsole: boolean): void {
       b.notify(0);
       return;
     case 'input':
-      if (isConsole) b.virtio.input('console0', Uint8Array.of(1, 2, 3));
+      for (const [device, bytes] of Object.entries(inputs)) {
+        if (b.inspect().name === device) b.virtio.input(device, bytes);
+      }
   }
 }
 
@@ -90,7 +100,7 @@ describe('any driver at all', () => {
           assert.ok(make !== undefined);
           const b = new VirtioBench([make(policy)]);
           for (const action of steps) {
-            perform(b, action, which === 1);
+            perform(b, action);
             const seen = b.inspect();
             assert.equal(b.lines.get(8) ?? false, seen.interruptStatus !== 0);
             assert.equal(seen.interruptLine, seen.interruptStatus !== 0);

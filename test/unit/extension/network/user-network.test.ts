@@ -404,7 +404,19 @@ describe('hostile frames', () => {
           g.network.close();
         },
       ),
-      { numRuns: 500 },
+      // Fragments that are as long as the last one says, with a hole between them.
+      {
+        numRuns: 500,
+        examples: [
+          [
+            [
+              [7, [[20, 1]], 114],
+              [9, [], 34],
+              [7, [], 114],
+            ],
+          ],
+        ],
+      },
     );
     for (const socket of sockets) socket.destroy();
   });
