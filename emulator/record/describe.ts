@@ -53,6 +53,8 @@ export function describeDeed(event: VirtioFact): string {
       return `driver wrote ${hex(event.value)} to PCI ${event.field ?? `configuration offset ${hex(event.offset)}`}`;
     case 'pci-command-write':
       return `driver wrote the PCI command register: ${hex(event.after)}`;
+    case 'pci-vendor-id-read':
+      return `driver read vendor_id of the vendor capability: ${hex(event.value)}`;
     case 'pci-window-access':
       return `driver used the configuration access window: BAR${event.bar} at ${hex(event.offset)}, ${event.length} bytes`;
     case 'vector-write':

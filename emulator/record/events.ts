@@ -127,6 +127,8 @@ export type RegisterFact = { readonly device: string } & (
       readonly capability?: PciCapabilityPlace | undefined;
     }
   | { readonly kind: 'pci-command-write'; readonly before: number; readonly after: number }
+  /** vendor_id of a vendor capability was read. */
+  | { readonly kind: 'pci-vendor-id-read'; readonly value: number }
   | {
       /** The window through configuration space was used. `inside`: it lies within a structure that another capability names. */
       readonly kind: 'pci-window-access';
@@ -156,7 +158,7 @@ export interface PciCapabilityPlace {
 }
 
 /** Where on a PCI device an access goes; `none`: to nothing that a capability names. [virtio 1.4, 4.1.4] */
-export type PciStructureName = 'common' | 'notify' | 'isr' | 'device' | 'legacy' | 'msix-table' | 'msix-pba' | 'none';
+export type PciStructureName = 'common' | 'notify' | 'isr' | 'device' | 'legacy' | 'msix-table' | 'msix-pba' | 'reserved' | 'none';
 
 /** A page frame number as written, and the queue that it describes. */
 export interface PageFrameFact {

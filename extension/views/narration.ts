@@ -203,6 +203,7 @@ export function sentenceOf(event: VirtioEvent): RichText {
       return [`Driver wrote GuestPageSize: ${groupDigits(event.value)} bytes.`];
     case 'pci-config-write':
     case 'pci-command-write':
+    case 'pci-vendor-id-read':
     case 'pci-window-access':
     case 'vector-write':
     case 'vector-read':

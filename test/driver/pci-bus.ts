@@ -13,6 +13,9 @@ export interface FoundStructure {
   readonly length: number;
 }
 
+const vendorType = 9;
+const noBar = 0xff;
+
 const command = { ioSpace: 1, memorySpace: 2, busMaster: 4 } as const;
 
 export class PciBus {
@@ -78,13 +81,17 @@ export class PciBus {
       const id = this.config(at, 1);
       if (id === 0x11) this.msix = at;
       if (id !== 9) continue;
-      found.push({
-        at,
-        cfgType: this.config(at + 3, 1),
-        bar: this.config(at + 4, 1),
-        offset: this.config(at + 8, 4),
-        length: this.config(at + 12, 4),
-      });
+      const cfgType = this.config(at + 3, 1);
+      // What follows has the layout of a structure's capability in the other types only.
+      if (cfgType === vendorType) found.push({ at, cfgType, bar: noBar, offset: 0, length: 0 });
+      else
+        found.push({
+          at,
+          cfgType,
+          bar: this.config(at + 4, 1),
+          offset: this.config(at + 8, 4),
+          length: this.config(at + 12, 4),
+        });
     }
     this.structures = found;
   }

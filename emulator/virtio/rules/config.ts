@@ -36,13 +36,12 @@ export const configRules: readonly Rule[] = [
     id: 'config.beyond-end',
     title: 'Driver accessed the configuration space beyond its fields',
     why: 'This type of device describes nothing there. A read gives an arbitrary value.',
-    fix: 'Compare the offset with the configuration structure of the device type; it starts at 0x100 of the register block.',
+    fix: 'Compare the offset with the configuration structure of the device type; it starts at 0x100 of an mmio register block, and where the capability says on PCI.',
     level: 'must',
     blames: 'access',
     covers: ['mmio.registers.driver.1'],
     ancestors: ['akaros.config-read-bounds', 'akaros.config-write-bounds'],
     section: '4.2.2.2',
-    needs: { transport: 'mmio' },
     on: accesses,
     broken: (fact, at) => {
       const end = Math.max(0, ...at.device.description.configFields.map((field) => field.offset + field.size));
@@ -61,7 +60,7 @@ export const configRules: readonly Rule[] = [
     fix: 'Use 8, 16 or 32-bit accesses as the field is declared, and two 32-bit ones for a 64-bit field.',
     level: 'must',
     blames: 'access',
-    covers: ['mmio.registers.driver.5'],
+    covers: ['mmio.registers.driver.5', 'pci.layout.driver.1'],
     ancestors: [
       'akaros.config-read-align16',
       'akaros.config-read-align32',
@@ -71,7 +70,7 @@ export const configRules: readonly Rule[] = [
       'akaros.config-write-width',
     ],
     section: '4.2.2.2',
-    needs: { transport: 'mmio', interface: 'modern' },
+    needs: { interface: 'modern' },
     on: accesses,
     broken: (fact, at) => {
       const field = fieldAt(fact, at);

@@ -23,7 +23,9 @@ const ipsec = 'planned: IPsec of network devices. It needs administration comman
 const filters = 'planned: flow filters of network devices. They need administration commands';
 const statistics = 'planned: statistics and several hash contexts. No network device offers them yet';
 const hostLimit = 'no demand on a driver: a limit of that host program, which this machine does not have';
-const pciOnly = 'planned: PCI transport. The check concerns its capability structures';
+const notificationData = 'planned: VIRTIO_F_NOTIFICATION_DATA. No device offers it yet';
+const notDriven =
+  'a driver that gives such a device up looks like a guest without a driver; the device\'s "pci" attribute makes one, so that its author sees';
 
 export const reasons: readonly Reason[] = [
   planned('core.features.driver.4', unusual),
@@ -38,8 +40,11 @@ export const reasons: readonly Reason[] = [
     'core.reserved-features.driver.4',
     'the board has no IOMMU, so every physical address that lies in RAM is reachable; addresses outside are caught by queue.area-outside-memory and split.buffer-outside-memory',
   ),
-  planned('core.reserved-features.driver.11', 'planned: PCI transport. Virtual functions exist there only'),
-  planned('core.reserved-features.driver.13', 'planned: PCI transport. The feature is not defined for mmio'),
+  planned(
+    'core.reserved-features.driver.11',
+    'planned: VIRTIO_F_SR_IOV. No device offers it, and none has virtual functions',
+  ),
+  planned('core.reserved-features.driver.13', 'planned: VIRTIO_F_NOTIF_CONFIG_DATA. No device offers it yet'),
   notSeen(
     'split.framing.driver.2',
     'the specification gives no number from which a chain is too fine, so every limit would be ours',
@@ -66,10 +71,9 @@ export const reasons: readonly Reason[] = [
   planned('block.op.driver.18', zoned),
   planned('block.op.driver.2*', zoned),
   planned('console.multiport-op.*', 'planned: console ports. VIRTIO_CONSOLE_F_MULTIPORT is not offered yet'),
-  planned('packed.desc-table.driver.3', 'planned: VIRTIO_F_NOTIFICATION_DATA. No device offers it yet'),
+  planned('packed.desc-table.driver.3', notificationData),
   planned('packed.update-flags.driver.1', ordering),
   planned('packed.notify.driver.1', ordering),
-  planned('pci.*', 'planned: PCI transport'),
   notSeen(
     'net.config.driver.4',
     'an address that the driver makes up shows only in its frames, where it may as well be one of a bridge',
@@ -100,6 +104,27 @@ export const reasons: readonly Reason[] = [
   planned('net.control-virtqueue.device-statistics.*', statistics),
   planned('net.flow-filter.*', filters),
   planned('net.ipsec-operation.*', ipsec),
+  notSeen('pci.discovery.driver.1', notDriven),
+  notSeen('pci.discovery.driver.2', notDriven),
+  notSeen('pci.discovery.driver.3', notDriven),
+  notSeen('pci.caps.driver.3', notDriven),
+  notSeen(
+    'pci.caps.driver.4',
+    'a register that does not exist cannot be accessed; "reserved-bar" among the capabilities shows whether the driver passes over it',
+  ),
+  notSeen(
+    'pci.caps.driver.5',
+    'what a guest maps says nothing about what it uses, and large pages map more than was asked for',
+  ),
+  notSeen('pci.caps.driver.6', notDriven),
+  planned('pci.common-cfg.driver.7', ringReset),
+  planned('pci.common-cfg.driver.10', admin),
+  notSeen('pci.msix.driver.1', notDriven),
+  planned('pci.avail-notify.driver.2', notificationData),
+  planned('pci.avail-notify.driver.4', notificationData),
+  planned('pci.avail-notify.driver.5', 'planned: VIRTIO_F_NOTIF_CONFIG_DATA. No device offers it yet'),
+  planned('pci.avail-notify.driver.6', 'planned: VIRTIO_F_NOTIF_CONFIG_DATA. No device offers it yet'),
+  planned('pci.config-change.driver.1', unusual),
   planned('crypto.*', 'planned: crypto device'),
   planned('balloon.*', 'planned: memory balloon'),
   planned('sound.*', 'planned: sound device'),
@@ -119,7 +144,10 @@ export const reasons: readonly Reason[] = [
   planned('gpu.*', 'planned: GPU device'),
   planned('rpmb.*', 'planned: RPMB device'),
   planned('can.*', 'planned: CAN device'),
-  planned('lguest.*', pciOnly),
+  notSeen(
+    'lguest.msix-config-read',
+    'no demand of the specification: a vector may be read, and that host program had none',
+  ),
   notSeen('lguest.addr-64bit', 'no demand of the specification: that host program could not reach memory above 4 GiB'),
   notSeen('lguest.driver-feature-select', 'no demand of the specification: any window may be selected'),
   notSeen('akaros.reset-no-config', 'a device model of this machine always has a configuration space, if an empty one'),

@@ -18,6 +18,7 @@ import { orderingRules } from './ordering';
 import { ownershipRules } from './ownership';
 import { packedSetupRules } from './packed-setup';
 import { packedRules } from './packed';
+import { pciRules } from './pci';
 import { queueSetupRules } from './queue-setup';
 import { registerRules } from './register';
 import { ringRules } from './ring';
@@ -36,6 +37,7 @@ export const catalogue: readonly Rule[] = [
   ...registerRules,
   ...configRules,
   ...legacyRules,
+  ...pciRules,
   ...draftRules,
   ...queueSetupRules,
   ...packedSetupRules,

@@ -64,7 +64,6 @@ export const queueSetupRules: readonly Rule[] = [
       'akaros.QueueUsedHigh-sel',
     ],
     section: '4.2.2',
-    needs: { transport: 'mmio' },
     once: true,
     on: ['queue-setup', 'queue-ready-write'],
     broken: (fact, { device }) =>
@@ -84,7 +83,6 @@ export const queueSetupRules: readonly Rule[] = [
     covers: ['mmio.registers.driver.14'],
     ancestors: ['akaros.queue-num-max'],
     section: '4.2.2.2',
-    needs: { transport: 'mmio' },
     on: ['queue-setup'],
     broken: (fact, { device }) => {
       const maximum = device.queues[fact.queue]?.maximumSize ?? 0;
@@ -103,7 +101,7 @@ export const queueSetupRules: readonly Rule[] = [
     fix: 'Round the size down to a power of two.',
     level: 'must',
     blames: 'access',
-    covers: [],
+    covers: ['pci.common-cfg.driver.3'],
     ancestors: ['akaros.queue-num-pow2'],
     section: '2.7',
     needs: { ring: 'split' },
@@ -125,7 +123,6 @@ export const queueSetupRules: readonly Rule[] = [
     blames: 'access',
     covers: [],
     section: '4.2.3.2',
-    needs: { transport: 'mmio' },
     on: ['queue-setup'],
     broken: (fact, { device }) => {
       const queue = device.queues[fact.queue];

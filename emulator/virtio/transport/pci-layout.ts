@@ -18,8 +18,8 @@ const reserved = { cfgType: 0x7f, bar: 6 } as const;
 /** Somebody else's vendor ID, whose data nobody but their driver understands. */
 export const foreignVendor = 0x1de4;
 
-/** Where in a capability its fields stand, in bytes from its start. [4.1.4, 4.1.4.9] */
-export const capabilityField = { bar: 4, offset: 8, length: 12, data: 16 } as const;
+/** Where in a capability its fields stand, in bytes from its start. [4.1.4, 4.1.4.8, 4.1.4.9] */
+export const capabilityField = { vendorId: 4, bar: 4, offset: 8, length: 12, data: 16 } as const;
 
 /** A structure and where it stands. */
 export interface PlacedStructure {
@@ -112,9 +112,11 @@ export function layOut({ transport, deviceId: id, queues, configBytes, options }
         capabilities.push(vendorCapability(padding));
         break;
       case 'reserved-type':
+        structures.push({ kind: 'reserved', instance: 0, bar, offset: next, length: structureBytes });
         capabilities.push(
-          structureCapability(name, reserved.cfgType, bar, 0, structureBytes, new Uint8Array(0), padding),
+          structureCapability(name, reserved.cfgType, bar, next, structureBytes, new Uint8Array(0), padding),
         );
+        next += structureBytes;
         break;
       case 'reserved-bar':
         capabilities.push(

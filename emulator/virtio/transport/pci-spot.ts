@@ -23,6 +23,7 @@ const kinds = {
   device: 'config',
   'msix-table': 'table',
   'msix-pba': 'pending',
+  reserved: 'nothing',
   none: 'nothing',
 } as const;
 

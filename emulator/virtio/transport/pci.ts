@@ -404,6 +404,7 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
         facts.push({ kind: 'pci-command-write', device, ...this.commandAfter(offset, size, value) });
       }
     }
+    if (kind === 'read') facts.push(...this.vendorIdRead(offset, size));
     const opening = this.windowAt(offset, size);
     if (opening === undefined) return facts;
     const { spot, bar, offset: at, length, dataOffset, given } = opening;
@@ -411,6 +412,15 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
     if (spot === undefined) return facts;
     const data = replaced(this.space.read(dataOffset, length), dataOffset, length, offset, size, value);
     return [...facts, ...this.facts(spot, length, kind, BigInt(data), undefined)];
+  }
+
+  private vendorIdRead(offset: number, size: ConfigAccessSize): readonly RegisterFact[] {
+    const capability = this.space.capabilityAt(offset);
+    if (capability?.id !== capabilityId.vendor || capability.body[1] !== cfgType.vendor) return [];
+    const at = offset - capability.offset;
+    if (at >= capabilityField.vendorId + 2 || at + size <= capabilityField.vendorId) return [];
+    const value = this.space.read(capability.offset + capabilityField.vendorId, 2);
+    return [{ kind: 'pci-vendor-id-read', device: this.core.name, value }];
   }
 
   private commandAfter(offset: number, size: ConfigAccessSize, value: number): { before: number; after: number } {

@@ -38,7 +38,7 @@ export function freshDevice(description: DeviceDescription): DeviceState {
     configValues: new Map(description.configFields.map((field) => [field.name, field.value])),
     legacy: description.transport === 'mmio-legacy' || description.transport === 'pci-legacy',
     guestPageBytes: undefined,
-    pci: { command: 0, unreadVectors: new Map() },
+    pci: { command: 0, msixEnabled: false, wireUp: false, vendorIdRead: false, unreadVectors: new Map() },
     lap: 0,
     handshake: freshHandshake(undefined),
     identity: {

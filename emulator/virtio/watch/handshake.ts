@@ -44,7 +44,7 @@ export function watchHandshake(state: DeviceState, event: VirtioEvent): void {
 
 /** Accesses by meaning: the raw `register-read` and `register-write` facts only repeat them, unless they went wrong. */
 export function isAccess(event: VirtioEvent): boolean {
-  if (event.kind === 'pci-config-write' || event.kind === 'pci-command-write') return false;
+  if (event.kind.startsWith('pci-')) return false;
   if (event.by !== 'driver' || 'place' in event) return false;
   if (event.kind === 'publish' || event.kind === 'collect' || event.kind === 'unordered') return false;
   return (event.kind !== 'register-read' && event.kind !== 'register-write') || event.defect !== undefined;

@@ -13,6 +13,15 @@ export function watchPci(state: DeviceState, event: VirtioEvent): void {
     case 'pci-command-write':
       state.pci.command = event.after;
       return;
+    case 'pci-vendor-id-read':
+      state.pci.vendorIdRead = true;
+      return;
+    case 'interrupt-line':
+      state.pci.wireUp = event.level;
+      return;
+    case 'pci-config-write':
+      noteMsix(state, event);
+      return;
     case 'vector-write':
       state.pci.unreadVectors.set(event.queue, event);
       return;
@@ -25,3 +34,14 @@ export function watchPci(state: DeviceState, event: VirtioEvent): void {
     default:
   }
 }
+
+/** MSI-X Enable is the last bit of the capability's first four bytes. [PCI Local Bus 3.0, 6.8.2.3] */
+function noteMsix(
+  state: DeviceState,
+  { capability, size, value }: VirtioEvent & { readonly kind: 'pci-config-write' },
+): void {
+  if (capability?.id !== msixCapability || capability.at > enableByte || capability.at + size <= enableByte) return;
+  state.pci.msixEnabled = ((value >>> ((enableByte - capability.at) * 8)) & 0x80) !== 0;
+}
+const msixCapability = 0x11;
+const enableByte = 3;

@@ -114,6 +114,11 @@ export interface InterruptState {
 export interface PciState {
   /** The command register. */
   command: number;
+  msixEnabled: boolean;
+  /** Whether it holds its interrupt wire up. */
+  wireUp: boolean;
+  /** vendor_id of a vendor capability was read. */
+  vendorIdRead: boolean;
   /** Vectors written and not read back, by queue; undefined stands for configuration changes. */
   unreadVectors: Map<number | undefined, DriverEvent & { readonly kind: 'vector-write' }>;
 }

@@ -14,6 +14,7 @@ import { legacyTwins } from './twins/legacy';
 import { packedTwins } from './twins/packed';
 import { orderingTwins } from './twins/ordering';
 import { netTwins } from './twins/net';
+import { pciTwins, sharedPciTwins } from './twins/pci';
 import { queueSetupTwins } from './twins/queue-setup';
 import { registerTwins } from './twins/registers';
 import { ringTwins } from './twins/ring';
@@ -27,6 +28,8 @@ const twins: readonly Twin[] = [
   ...registerTwins,
   ...queueSetupTwins,
   ...legacyTwins,
+  ...pciTwins,
+  ...sharedPciTwins,
   ...draftTwins,
   ...ringTwins,
   ...packedTwins,

@@ -221,7 +221,7 @@ describe('a driver', () => {
 /** A second driver in the same memory. */
 class Neighbour extends PciDriver {
   override placeQueue(index: number): ReturnType<PciDriver['placeQueue']> {
-    return super.placeQueue(index + 1);
+    return { ...super.placeQueue(index + 1), index };
   }
   override buffer(offset = 0): number {
     return super.buffer(offset + 0x4000);
