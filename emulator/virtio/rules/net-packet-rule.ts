@@ -72,8 +72,21 @@ function packetFinding(
   return { message: text, evidence, place };
 }
 
-export const isWhole = (packet: SentPacket): boolean =>
+/** Lengths that the header has with one set of features or another. [virtio 1.4, 5.1.6] */
+const headerLengths: readonly number[] = [10, 12, 20, 24, 32];
+
+/** The first descriptor is as long as the header would be with other features, and a frame begins behind it. */
+export function seemsShifted({ chain, headerBytes }: SentPacket): boolean {
+  const [first, second] = chain.elements;
+  if (first === undefined || second === undefined || second.length < ethernetHeaderBytes) return false;
+  return first.length !== headerBytes && headerLengths.includes(first.length);
+}
+
+/** Long enough for a header and a frame. */
+export const isLongEnough = (packet: SentPacket): boolean =>
   packet.readableBytes >= packet.headerBytes + ethernetHeaderBytes;
+/** Whether the fields of the header can be believed. */
+export const isWhole = (packet: SentPacket): boolean => isLongEnough(packet) && !seemsShifted(packet);
 export const has = (at: RuleContext, bit: number): boolean => hasFeature(at.device.features.accepted, bit);
 export const name = (bit: number): string => featureName(deviceId.net, bit);
 export const isGso = (packet: SentPacket): boolean => isWhole(packet) && packet.gsoType !== NONE;

@@ -15,12 +15,14 @@ import {
   headersOf,
   isGso,
   isMarked,
+  isLongEnough,
   isTunnel,
   isWhole,
   name,
   needsChecksum,
   packetRule,
   sameSum,
+  seemsShifted,
 } from './net-packet-rule';
 import { lastOf } from './net-request';
 import type { Rule } from './rule';
@@ -48,7 +50,7 @@ export const netTransmitRules: readonly Rule[] = [
       blames: 'descriptor store',
     },
     (packet) =>
-      isWhole(packet)
+      isLongEnough(packet)
         ? undefined
         : [
             `only ${packet.readableBytes} device-readable bytes; header and Ethernet header have ${packet.headerBytes + ethernetHeaderBytes}`,
@@ -66,12 +68,10 @@ export const netTransmitRules: readonly Rule[] = [
       blames: 'descriptor store',
       follows: ['net.header-short'],
     },
-    ({ chain, headerBytes }) => {
-      const [first, second] = chain.elements;
-      const others = [10, 12, 20, 24, 32].filter((length) => length !== headerBytes);
-      if (first === undefined || second === undefined || second.length < ethernetHeaderBytes) return undefined;
-      if (!others.includes(first.length)) return undefined;
-      return [`the first descriptor has ${first.length} bytes, the header has ${headerBytes}`, first];
+    (packet) => {
+      const [first] = packet.chain.elements;
+      if (first === undefined || !seemsShifted(packet)) return undefined;
+      return [`the first descriptor has ${first.length} bytes, the header has ${packet.headerBytes}`, first];
     },
   ),
   packetRule(
