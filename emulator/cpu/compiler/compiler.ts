@@ -31,6 +31,9 @@ const waitingHeat = 500;
 const greatestCodeBytes = 12 << 20;
 const moduleBytes = 8 << 10;
 
+/** Misses per threshold of arrivals from which on a page's code calls for translations. */
+const greatestMissShare = 1 / 8;
+
 interface Region {
   readonly functionIndex: number;
   readonly entries: readonly RegionEntry[];
@@ -69,6 +72,8 @@ export class RegionCompiler {
   private readonly pages = new Map<number, PageRegions>();
   /** How often a page of RAM was compiled. */
   private readonly compilations = new Map<number, number>();
+  /** Pages of RAM whose code misses so many translations that it calls for them. */
+  private readonly missing = new Set<number>();
   private instructionsInSlice = 0;
   private readonly freeIndices: number[] = [];
   private nextIndex = 1;
@@ -108,7 +113,14 @@ export class RegionCompiler {
       view.setInt32(slot + slotRegion.heat, Math.min(this.threshold, waitingHeat), true);
       return;
     }
-    if (!isEntry) {
+    const misses = view.getInt32(slot + slotRegion.misses, true);
+    view.setInt32(slot + slotRegion.misses, 0, true);
+    if (misses > this.threshold * greatestMissShare && !this.missing.has(page)) {
+      this.missing.add(page);
+      const behind = this.behind(hartBase, virtualPage);
+      for (const { wanted } of [...(this.pages.get(slot)?.regions ?? [])])
+        this.compile(page, slot, wanted[0] ?? offset, behind);
+    } else if (!isEntry) {
       this.compilations.set(page, ++count);
       this.compile(page, slot, offset, this.behind(hartBase, virtualPage));
     }
@@ -150,7 +162,8 @@ export class RegionCompiler {
       this.remove(regions, old);
     }
     const functionIndex = this.freeIndices.pop() ?? this.nextIndex++;
-    const memory = { totalBytes: this.layout.totalBytes, shared: this.shared, slot, functionIndex };
+    const callsReach = this.missing.has(page);
+    const memory = { totalBytes: this.layout.totalBytes, shared: this.shared, slot, functionIndex, callsReach };
     const compiled = compileRegion(blocks, memory, (entry) => takeNumber(regions, entry));
     this.install(regions, compiled, functionIndex, wanted);
   }

@@ -67,6 +67,8 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     private readonly left: number,
     private readonly block: BlockState,
     private readonly exits: Exits,
+    /** Where accesses without a fast translation are counted before the interpreter does them; `undefined`: they call for one. */
+    private readonly misses: number | undefined,
   ) {
     super();
     this.c = frame.c;
@@ -181,8 +183,12 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     const page = op('i64.and', address, -4096n | BigInt(bytes - 1));
     c.block((done) => {
       c.brIf(done, op('i64.eq', load('i64.load', entry, table + translation.tag), page));
-      call(frame.import('reach'), 'i32', frame.hart, address, bytes, reachKind[kind]).emit(f);
-      f.tee(found).brIf(done);
+      if (this.misses !== undefined && (kind === 'load' || kind === 'store')) {
+        c.store('i32.store', this.misses, op('i32.add', load('i32.load', this.misses), 1));
+      } else {
+        call(frame.import('reach'), 'i32', frame.hart, address, bytes, reachKind[kind]).emit(f);
+        f.tee(found).brIf(done);
+      }
       this.bail();
     });
     return found;

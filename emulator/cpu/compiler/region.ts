@@ -32,6 +32,11 @@ export interface RegionMemory {
   readonly slot: number;
   /** Index that the region will have in the function table; 0 is none. */
   readonly functionIndex: number;
+  /**
+   * Whether accesses without a fast translation call for one, or leave to the interpreter, which costs more each time: but a loop
+   * without calls keeps its registers in registers of the host.
+   */
+  readonly callsReach: boolean;
 }
 
 export const regionExport = 'region';
@@ -214,8 +219,9 @@ class RegionWriter {
       go: (offset: number) => this.go(position, offset),
       indirect: (target: Local) => this.goIndirect(target),
     };
+    const misses = this.memory.callsReach ? undefined : this.memory.slot + slotRegion.misses;
     block.instructions.forEach((placed, index) => {
-      new CompiledMeaning(frame, placed, count - index, state, exits).write(index === count - 1);
+      new CompiledMeaning(frame, placed, count - index, state, exits, misses).write(index === count - 1);
     });
   }
 
