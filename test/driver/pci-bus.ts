@@ -77,6 +77,8 @@ export class PciBus {
 
   readCapabilities(): void {
     const found: FoundStructure[] = [];
+    // Where there is no function all bits are ones, and there is no list either.
+    if (this.config(0, 2) === 0xffff) return;
     for (let at = this.config(0x34, 1); at !== 0; at = this.config(at + 1, 1)) {
       const id = this.config(at, 1);
       if (id === 0x11) this.msix = at;

@@ -44,7 +44,7 @@ export function summarizeDevice(seen: DeviceView['seen'], violations: number): D
   return {
     name: seen.name,
     icon: icons[seen.deviceId] ?? 'other',
-    caption: `${seen.typeName} · ${seen.transport} slot ${seen.slot}`,
+    caption: `${seen.typeName} · ${seen.transport} ${isOnPci(seen) ? 'device' : 'slot'} ${seen.slot}`,
     violations,
   };
 }
@@ -54,18 +54,36 @@ function ascii(value: number): string {
   return `${formatHex(value, 8)} "${text}"`;
 }
 
-export function projectIdentity({ seen, machine }: DeviceView): readonly NamedValue[] {
-  const configured = machine.configuration.devices.find((device) => device.name === seen.name);
+function isOnPci({ transport }: DeviceView['seen']): boolean {
+  return transport.startsWith('pci');
+}
+
+/** What a guest reads first: the identity registers of mmio, or the place on the PCI bus. */
+function identification(seen: DeviceView['seen']): readonly NamedValue[] {
+  const device = { name: 'DeviceID', value: `${seen.deviceId}, ${deviceName(seen.deviceId)}` };
+  if (isOnPci(seen)) {
+    return [
+      { name: 'PCI function', value: `00:${seen.slot.toString(16).padStart(2, '0')}.0 (${seen.transport})` },
+      device,
+      { name: 'Registers', value: seen.base === 0 ? 'not mapped' : formatAddress(seen.base) },
+      { name: 'Interrupt', value: `INTA#, PLIC source ${seen.interruptSource}` },
+    ];
+  }
+  const isLegacy = seen.transport === 'mmio-legacy';
   return [
     { name: 'MagicValue', value: ascii(mmioMagic) },
-    {
-      name: 'Version',
-      value: seen.transport === 'mmio-legacy' ? `${mmioLegacyVersion} (legacy)` : `${mmioVersion} (modern)`,
-    },
-    { name: 'DeviceID', value: `${seen.deviceId}, ${deviceName(seen.deviceId)}` },
+    { name: 'Version', value: isLegacy ? `${mmioLegacyVersion} (legacy)` : `${mmioVersion} (modern)` },
+    device,
     { name: 'VendorID', value: ascii(mmioVendor) },
     { name: 'Registers', value: formatAddress(seen.base) },
     { name: 'Interrupt', value: `PLIC source ${seen.interruptSource}` },
+  ];
+}
+
+export function projectIdentity({ seen, machine }: DeviceView): readonly NamedValue[] {
+  const configured = machine.configuration.devices.find((device) => device.name === seen.name);
+  return [
+    ...identification(seen),
     ...(configured?.type === 'block' ? [{ name: 'Backend', value: configured.backend.description }] : []),
     { name: 'On driver error', value: seen.onDriverError },
   ];
