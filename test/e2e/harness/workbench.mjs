@@ -58,6 +58,8 @@ export const KNOWN_NOISE = [
   /\/node_modules\/vsda\//, // proprietary module, absent from open builds; fetched in vain at each start
   /Timed out waiting for authentication provider 'github'/, // built-in extension, on a slow machine
   /vscode\.typescript-language-features/, // its browser half is not in the npm package
+  // The workbench draws or opens a row of a tree that a refresh has just replaced; it logs that and draws the new one.
+  /TreeError \[(VariablesView|ringside\.devices)\] Data tree node not found/,
 ];
 
 const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
