@@ -117,6 +117,8 @@ export function describeDeed(event: VirtioFact): string {
       return `device has something for queue ${event.queue} and no buffer to put it into`;
     case 'config-change':
       return `device changed its configuration: generation ${event.generation}`;
+    case 'queue-reset-done':
+      return `device finished the reset of queue ${event.queue}`;
     case 'needs-reset':
       return `device needs a reset: ${event.reason}`;
     case 'reset-done':

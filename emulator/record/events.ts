@@ -112,7 +112,15 @@ export type RegisterFact = { readonly device: string } & (
   | { readonly kind: 'guest-page-size-write'; readonly value: number; readonly queuesInUse: boolean }
   | { readonly kind: 'queue-align-write'; readonly queue: number; readonly value: number; readonly ready: boolean }
   | { readonly kind: 'queue-reset-write' | 'queue-reset-read'; readonly queue: number; readonly value: number }
-  | { readonly kind: 'notify'; readonly queue: number; readonly value: number; readonly exists: boolean }
+  | {
+      readonly kind: 'notify';
+      readonly queue: number;
+      /** What was written. */
+      readonly value: number;
+      readonly exists: boolean;
+      /** With VIRTIO_F_NOTIFICATION_DATA: the upper 16 bits, the available idx (split) or slot and wrap counter (packed). */
+      readonly data?: number | undefined;
+    }
   | { readonly kind: 'interrupt-status-read'; readonly value: number }
   | { readonly kind: 'interrupt-acknowledge'; readonly value: number; readonly before: number; readonly after: number }
   | { readonly kind: 'shared-memory-access'; readonly register: string }
@@ -328,6 +336,10 @@ export type DeviceFact = { readonly device: string } & (
       readonly head: number;
       readonly length: number;
       readonly slot: number;
+      /**
+       * With VIRTIO_F_IN_ORDER: how many buffers this one entry gives back, `head` being the last of them. Absent: this one alone.
+       */
+      readonly batch?: number;
       /** The used idx after this entry was exposed; packed: the position of the next used descriptor. */
       readonly usedIndex: number;
       /** Packed only: the queue size, by which a position is a slot and a wrap counter. */
@@ -356,6 +368,8 @@ export type DeviceFact = { readonly device: string } & (
       readonly queue: number;
     }
   | { readonly kind: 'config-change'; readonly generation: number }
+  /** The reset of one queue, asked for by QueueReset, is complete. */
+  | { readonly kind: 'queue-reset-done'; readonly queue: number }
   | { readonly kind: 'needs-reset'; readonly reason: string }
   | { readonly kind: 'reset-done' }
   | { readonly kind: 'device-fault'; readonly message: string }

@@ -24,7 +24,10 @@ import { type SavedActions, ScheduledActions } from './scheduled-actions';
 
 type Action =
   | { readonly kind: 'activate' }
-  | { readonly kind: 'service' | 'fetch' | 'deliver' | 'interrupt' | 'allow-notifications'; readonly queue: number }
+  | {
+      readonly kind: 'service' | 'fetch' | 'deliver' | 'interrupt' | 'allow-notifications' | 'queue-reset-done';
+      readonly queue: number;
+    }
   | { readonly kind: 'finish' | 'spurious-interrupt' }
   | { readonly kind: 'tell'; readonly fact: DeviceFact }
   | {
@@ -36,6 +39,9 @@ type Action =
   | { readonly kind: 'timer'; readonly token: number }
   | { readonly kind: 'config-change' | 'config-interrupt' | 'reset-done' }
   | { readonly kind: 'needs-reset'; readonly reason: string };
+
+/** What goes on although the device needs a reset. */
+const lasting: readonly Action['kind'][] = ['tell', 'describe', 'queue-reset-done'];
 
 /** What the device is doing about a queue. */
 interface QueueActivity {
@@ -82,6 +88,8 @@ export interface ActivityHost {
   raiseInterrupt(cause: 'used-buffer' | 'config-change', queue: number | undefined): void;
   /** Records that a used buffer caused no interrupt, as the driver asked. */
   interruptSuppressed(queue: number): void;
+  /** The queue is as after power-on. */
+  queueResetDone(queue: number): void;
   /** Sets DEVICE_NEEDS_RESET and records it. */
   markNeedsReset(reason: string): void;
   /** A reset that took time is over. */
@@ -174,6 +182,11 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     this.completing = this.completing.filter((id) => this.inFlight.has(id));
     this.actions.cancel((action) => 'queue' in action && action.queue === queue);
     this.queues[queue] = freshQueue();
+  }
+
+  /** The driver resets one queue, which was stopped already. */
+  resetQueue(queue: number): void {
+    this.actions.plan({ kind: 'queue-reset-done', queue }, this.host.fetchNanoseconds);
   }
 
   scheduleNeedsReset(reason: string): void {
@@ -360,10 +373,14 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
         this.host.raiseInterrupt('config-change', undefined);
         return;
       case 'needs-reset':
-        this.actions.cancel((other) => other.kind !== 'tell' && other.kind !== 'describe');
+        this.actions.cancel((other) => !lasting.includes(other.kind));
         this.queues = this.freshQueues();
         this.host.markNeedsReset(action.reason);
         this.actions.plan({ kind: 'config-interrupt' }, 0);
+        return;
+      case 'queue-reset-done':
+        this.host.queueResetDone(action.queue);
+        this.record({ kind: 'queue-reset-done', device: this.host.name, queue: action.queue });
         return;
       case 'reset-done':
         this.host.resetDone();
@@ -450,6 +467,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       description: undefined,
       status: undefined,
       written: undefined,
+      batched: false,
       writes: [],
     };
     this.inFlight.set(record.id, record);
@@ -471,17 +489,16 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     this.actions.plan({ kind: 'finish' }, due - this.now());
   }
 
-  /** One step of giving the oldest due buffer back: a DMA write, or the used entry. */
+  /** One step of giving a due buffer back: a DMA write, or the used entry. */
   private finishOne(): void {
-    const record = this.inFlight.get(this.completing[0] ?? 0);
-    if (record === undefined || record.due === undefined || record.due > this.now()) return;
+    const record = this.nextToFinish();
+    if (record === undefined) return;
     const { queue, head } = record;
     if (!this.host.reachesMemory()) {
-      this.completing.shift();
+      this.completing = this.completing.filter((id) => id !== record.id);
       this.inFlight.delete(record.id);
       return;
     }
-    const ring = this.host.ring(queue);
     const [write, ...rest] = record.writes;
     if (write !== undefined) {
       this.host.memory.write(write.address, write.bytes);
@@ -491,19 +508,60 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       this.actions.plan({ kind: 'finish' }, 0);
       return;
     }
-    this.completing.shift();
-    this.inFlight.delete(record.id);
+    this.completing = this.completing.filter((id) => id !== record.id);
+    if (this.joinsBatch(record)) {
+      record.batched = true;
+      this.actions.plan({ kind: 'finish' }, 0);
+    } else this.giveBack(record);
+  }
+
+  /** The buffer whose turn it is; with VIRTIO_F_IN_ORDER the oldest of its queue only. [2.7.9] */
+  private nextToFinish(): InFlight | undefined {
+    const isDue = (record: InFlight | undefined): record is InFlight =>
+      record?.due !== undefined && record.due <= this.now();
+    if (!this.host.ringFeatures().inOrder) {
+      const first = this.inFlight.get(this.completing[0] ?? 0);
+      return isDue(first) ? first : undefined;
+    }
+    return this.completing
+      .map((id) => this.inFlight.get(id))
+      .filter(isDue)
+      .find((record) => this.unreturned(record.queue)[0]?.id === record.id);
+  }
+
+  /** What the device has of a queue and has not finished, in the order of availability. */
+  private unreturned(queue: number): InFlight[] {
+    return this.records(queue).filter(({ batched }) => !batched);
+  }
+
+  /**
+   * With VIRTIO_F_IN_ORDER one used entry may stand for all that are due: those it leaves out count as completely written. [2.7.9, 2.8.8]
+   */
+  private joinsBatch(record: InFlight): boolean {
+    if (!this.host.ringFeatures().inOrder || record.written !== totalLength(record.writable)) return false;
+    const [, next] = this.unreturned(record.queue);
+    return next?.due !== undefined && next.due <= this.now();
+  }
+
+  private giveBack(record: InFlight): void {
+    const { queue, head, writable } = record;
+    const batch = [...this.records(queue).filter(({ batched }) => batched), record];
+    for (const { id } of batch) this.inFlight.delete(id);
+    const ring = this.host.ring(queue);
     if (ring === undefined) return;
     const told = this.host.mood.falseUsed(head, record.written ?? 0);
-    const { descriptors, writable } = record;
     const from = ring.inspection.usedIndex;
-    const { slot, usedIndex } = ring.putUsed(
-      { head: told.head, descriptors, writable: writable.length > 0 },
-      told.length,
-    );
-    this.host.ringWatch.used(this.host.name, queue, head, from, usedIndex);
-    this.record({ kind: 'used', device: this.host.name, queue, ...told, slot, usedIndex, ...packedSize(ring) });
+    const advance = batch.reduce((sum, { descriptors }) => sum + descriptors, 0);
+    const returned = { head: told.head, advance, writable: writable.length > 0 };
+    const { slot, usedIndex } = ring.putUsed(returned, told.length);
+    const heads = batch.map((each) => each.head);
+    this.host.ringWatch.used(this.host.name, queue, heads, from, usedIndex);
+    const several = batch.length > 1 ? { batch: batch.length } : {};
+    const fact = { kind: 'used', device: this.host.name, queue, ...told, slot, usedIndex } as const;
+    this.record({ ...fact, ...several, ...packedSize(ring) });
     this.actions.plan({ kind: 'interrupt', queue }, 0);
+    // What waited for its turn behind this one may be due.
+    if (this.host.ringFeatures().inOrder) this.actions.plan({ kind: 'finish' }, 0);
   }
 
   private interrupt(queue: number): void {

@@ -18,6 +18,8 @@ export interface CoreQueue {
   /** Legacy interfaces: alignment of the used ring in bytes, and the page frame number that the driver wrote. */
   alignment: number;
   pageFrame: number;
+  /** The driver resets the queue, and the device has not finished. */
+  resetting: boolean;
   /** The ring, while ready and in RAM. */
   ring: CoreRing | undefined;
 }
@@ -28,6 +30,7 @@ export type SavedQueues = readonly {
   readonly ready: boolean;
   readonly alignment: number;
   readonly pageFrame: number;
+  readonly resetting: boolean;
   readonly ring: SplitQueueState | PackedQueueState | undefined;
 }[];
 
@@ -87,6 +90,22 @@ export class CoreQueues {
     else this.stop(index, queue);
   }
 
+  /** The queue goes nowhere any more; it stays ready until the reset is complete. Says whether there is anything to reset. [2.6.1.1] */
+  startReset(index: number): boolean {
+    const queue = this.queues[index];
+    if (queue === undefined || queue.resetting) return false;
+    queue.resetting = true;
+    queue.ring = undefined;
+    this.owner.queueStopped(index);
+    return true;
+  }
+
+  /** The queue is as after power-on. */
+  finishReset(index: number): void {
+    const maximum = this.maximumSizes[index];
+    if (maximum !== undefined) this.queues[index] = freshQueue(maximum);
+  }
+
   /** The three areas that a page frame number would mean. */
   areasAt(index: number, pageFrame: number, pageBytes: number): QueueAreas {
     const { size = 0, alignment = legacyAlignment } = this.queues[index] ?? {};
@@ -135,12 +154,13 @@ export class CoreQueues {
   }
 
   save(): SavedQueues {
-    return this.queues.map(({ size, areas, ready, alignment, pageFrame, ring }) => ({
+    return this.queues.map(({ size, areas, ready, alignment, pageFrame, resetting, ring }) => ({
       size,
       areas: { ...areas },
       ready,
       alignment,
       pageFrame,
+      resetting,
       ring: ring === undefined ? undefined : { ...ring.state },
     }));
   }
@@ -149,13 +169,14 @@ export class CoreQueues {
     if (saved.length !== this.queues.length) {
       throw new Error(`${this.owner.name}: saved with ${saved.length} queues, the device has ${this.queues.length}`);
     }
-    this.queues = saved.map(({ size, areas, ready, alignment, pageFrame, ring }, index) => ({
+    this.queues = saved.map(({ size, areas, ready, alignment, pageFrame, resetting, ring }, index) => ({
       maximumSize: this.maximumSizes[index] ?? 0,
       size,
       areas: { ...areas },
       ready,
       alignment,
       pageFrame,
+      resetting,
       ring: ring === undefined ? undefined : this.restoredRing(ring),
     }));
   }
@@ -212,6 +233,7 @@ function freshQueue(maximumSize: number): CoreQueue {
     ready: false,
     alignment: legacyAlignment,
     pageFrame: 0,
+    resetting: false,
     ring: undefined,
   };
 }

@@ -316,6 +316,32 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.activity.stopQueue(index);
   }
 
+  queueResetting(queue: number): boolean {
+    return this.queues.get(queue)?.resetting ?? false;
+  }
+
+  /** The driver resets one queue: what the device holds of it is dropped, and some time later it says so. [2.6.1.1] */
+  resetQueue(index: number, value: number): void {
+    const isOffered = hasFeature(this.negotiated ?? 0n, feature.RING_RESET);
+    if (!isOffered || value !== 1 || this.queues.get(index) === undefined) {
+      const why = isOffered ? `with ${value}` : 'without VIRTIO_F_RING_RESET';
+      this.driverError('register-write', `the reset of queue ${index} was written ${why}`);
+    } else if (this.queues.startReset(index)) this.activity.resetQueue(index);
+  }
+
+  queueResetDone(index: number): void {
+    this.queues.finishReset(index);
+  }
+
+  /**
+   * What a driver notification of this value means: the queue, and with VIRTIO_F_NOTIFICATION_DATA the 16 bits above it, which are the
+   * available idx (split) or the next slot and its wrap counter (packed). [2.9, 4.1.5.2, 4.2.3.3]
+   */
+  decodeNotification(value: number): { readonly queue: number; readonly data: number | undefined } {
+    if (!hasFeature(this.negotiated ?? 0n, feature.NOTIFICATION_DATA)) return { queue: value, data: undefined };
+    return { queue: value & 0xffff, data: value >>> 16 };
+  }
+
   /** A driver notification. The device looks later, never inside the store that notifies. */
   notify(queue: number): void {
     if (this.queues.get(queue) === undefined) {
@@ -478,7 +504,10 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     return this.queues.all().map((queue, index) => this.inspectQueue(queue, index));
   }
 
-  private inspectQueue({ maximumSize, size, areas, ready, ring }: Readonly<CoreQueue>, index: number): QueueInspection {
+  private inspectQueue(
+    { maximumSize, size, areas, ready, resetting, ring }: Readonly<CoreQueue>,
+    index: number,
+  ): QueueInspection {
     const own = ring?.inspection;
     return {
       index,
@@ -486,6 +515,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
       maximumSize,
       size,
       ready,
+      resetting,
       descriptorAddress: areas.descriptor,
       driverAddress: areas.available,
       deviceAddress: areas.used,

@@ -23,6 +23,8 @@ export interface InFlight {
   description: string | undefined;
   status: string | undefined;
   written: number | undefined;
+  /** VIRTIO_F_IN_ORDER: done, and given back together with one behind it. */
+  batched: boolean;
   /** DMA that has not reached memory yet, in order. */
   writes: readonly { readonly address: number; readonly bytes: Uint8Array }[];
 }

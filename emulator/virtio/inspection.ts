@@ -33,6 +33,8 @@ export interface QueueInspection {
   /** The size in force while ready, else what QueueSize holds. */
   readonly size: number;
   readonly ready: boolean;
+  /** The driver reset the queue, and the device has not finished. */
+  readonly resetting: boolean;
   readonly format: RingFormat;
   /** Guest-physical addresses of descriptor area, driver area (available ring) and device area (used ring). */
   readonly descriptorAddress: bigint;

@@ -227,6 +227,8 @@ export function sentenceOf(event: VirtioEvent): RichText {
       return [{ strong: 'Device has no buffer' }, ` in queue ${event.queue} for what came from outside.`];
     case 'config-change':
       return [{ strong: 'Device changed its configuration' }, `; generation ${event.generation}.`];
+    case 'queue-reset-done':
+      return [{ strong: `Device finished the reset of queue ${event.queue}` }, '.'];
     case 'needs-reset':
       return [{ strong: 'Device needs a reset' }, `: ${event.reason}.`];
     case 'reset-done':

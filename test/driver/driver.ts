@@ -35,6 +35,8 @@ export interface DriverQueue {
   /** Available index at the last notification. */
   notifiedIndex: number;
   nextFree: number;
+  /** Heads at the device, in the order of publishing; with VIRTIO_F_IN_ORDER they come back in it, several at once. */
+  published: number[];
 }
 
 export interface DriverOptions {
@@ -192,6 +194,7 @@ export class ScriptedDriver {
       lastUsed: 0,
       notifiedIndex: 0,
       nextFree: 0,
+      published: [],
     };
   }
   selectQueue(index: number): void {
@@ -226,6 +229,14 @@ export class ScriptedDriver {
   }
   enableQueue(): void {
     this.write('QueueReady', 1);
+  }
+  /** Resets the selected queue alone and waits for it. [2.6.1.1] */
+  resetQueue(): void {
+    this.write('QueueReset', 1);
+    this.awaitQueueReset();
+  }
+  awaitQueueReset(): void {
+    while (this.read('QueueReset') !== 0);
   }
   stopQueue(): void {
     this.write('QueueReady', 0);
@@ -283,6 +294,7 @@ export class ScriptedDriver {
   /** Stores the head into its slot, then the index. */
   publish(queue: DriverQueue, head: number): void {
     this.storeSlot(queue, head);
+    queue.published.push(head);
     queue.availableIndex = (queue.availableIndex + 1) & 0xffff;
     this.orderStores();
     this.storeIndex(queue, queue.availableIndex);
@@ -319,7 +331,15 @@ export class ScriptedDriver {
   notify(queue: DriverQueue): void {
     queue.notifiedIndex = queue.availableIndex;
     this.orderDoorbell();
-    this.write('QueueNotify', queue.index);
+    this.write('QueueNotify', this.notification(queue));
+  }
+  /** The queue's index, and with VIRTIO_F_NOTIFICATION_DATA above it the next place to be filled. [4.2.3.3] */
+  notification(queue: DriverQueue): number {
+    if ((this.accepted & featureSet(feature.NOTIFICATION_DATA)) === 0n) return queue.index;
+    return (queue.index | (this.nextPlace(queue) << 16)) >>> 0;
+  }
+  protected nextPlace(queue: DriverQueue): number {
+    return queue.availableIndex;
   }
 
   /** Memory before the device's register. */
@@ -341,10 +361,16 @@ export class ScriptedDriver {
   collect(queue: DriverQueue): number {
     this.orderUsed();
     const slot = queue.lastUsed % queue.size;
-    queue.lastUsed = (queue.lastUsed + 1) & 0xffff;
     const id = this.ram(queue.used + usedOffset.id(slot), 4);
     this.ram(queue.used + usedOffset.len(slot), 4);
+    // One entry stands for all up to the one that it names. [2.7.9]
+    const batch = this.isInOrder ? queue.published.indexOf(id) + 1 : 1;
+    queue.published = this.isInOrder ? queue.published.slice(batch) : queue.published.filter((head) => head !== id);
+    queue.lastUsed = (queue.lastUsed + batch) & 0xffff;
     return id;
+  }
+  protected get isInOrder(): boolean {
+    return (this.accepted & featureSet(feature.IN_ORDER)) !== 0n;
   }
 
   /** The used index before what it announces. [2.7.14] */

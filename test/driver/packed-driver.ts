@@ -151,13 +151,20 @@ export class PackedDriver extends ScriptedDriver {
     const at = this.descriptorAt(queue, queue.lastUsed);
     const id = this.ram(at + packedOffset.id, 2);
     this.ram(at + packedOffset.len, 4);
-    const state = this.state(queue);
-    const chain = state.outstanding.get(id);
-    if (chain === undefined) throw new Error(`buffer id ${id} came back, which is not outstanding`);
-    state.outstanding.delete(id);
-    state.freeIds.push(id);
-    queue.lastUsed += chain.descriptors;
+    const { outstanding, freeIds } = this.state(queue);
+    if (!outstanding.has(id)) throw new Error(`buffer id ${id} came back, which is not outstanding`);
+    // One used descriptor stands for all up to the one that it names. [2.8.8]
+    for (const [each, { descriptors }] of outstanding) {
+      if (each !== id && !this.isInOrder) continue;
+      outstanding.delete(each);
+      freeIds.push(each);
+      queue.lastUsed += descriptors;
+      if (each === id) break;
+    }
     return id;
+  }
+  protected override nextPlace(queue: DriverQueue): number {
+    return offsetAndWrap(queue.availableIndex, queue.size);
   }
 
   // Interrupt suppression. [2.8.14]

@@ -24,7 +24,14 @@ interface DeviceType {
 const commonDefaults = featureSet(feature.VERSION_1, feature.INDIRECT_DESC, feature.EVENT_IDX);
 
 /** Ring and transport features of every type that only the configuration switches on. */
-const commonOptional = featureSet(feature.RING_PACKED);
+const commonOptional = featureSet(
+  feature.ACCESS_PLATFORM,
+  feature.RING_PACKED,
+  feature.IN_ORDER,
+  feature.ORDER_PLATFORM,
+  feature.NOTIFICATION_DATA,
+  feature.RING_RESET,
+);
 
 /** The device types that can be configured. */
 export const deviceTypes: Readonly<Record<DeviceConfiguration['type'], DeviceType>> = {

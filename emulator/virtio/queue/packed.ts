@@ -109,7 +109,7 @@ export class PackedQueue implements DeviceRing {
   }
 
   /** The flags are written last: they are what exposes the rest. Only the first descriptor of a list is written. [2.8.7] */
-  putUsed({ head, descriptors, writable }: Returned, length: number): { slot: number; usedIndex: number } {
+  putUsed({ head, advance, writable }: Returned, length: number): { slot: number; usedIndex: number } {
     const { usedIndex, size } = this.state;
     const at = this.descriptorAt(usedIndex);
     this.memory.write16(at + packedOffset.id, head & 0xffff);
@@ -117,7 +117,7 @@ export class PackedQueue implements DeviceRing {
     const flags = usedBits(usedIndex, size) | (writable ? descriptorFlag.WRITE : 0);
     this.memory.write16(at + packedOffset.flags, flags);
     const slot = usedIndex % size;
-    this.state.usedIndex = usedIndex + descriptors;
+    this.state.usedIndex = usedIndex + advance;
     return { slot, usedIndex: this.state.usedIndex };
   }
 

@@ -64,15 +64,15 @@ export class RingWatch {
     }
   }
 
-  /** The device gave the chain back: its indirect tables are the driver's again. `from` and `to`: its used index before and after. */
-  used(device: string, queue: number, head: number, from: number, to: number): void {
+  /** The device gave chains back: their indirect tables are the driver's again. `from` and `to`: its used index before and after. */
+  used(device: string, queue: number, heads: readonly number[], from: number, to: number): void {
     const owner = this.areas.find(device, queue);
     if (owner === undefined) return;
     if (owner.format === 'packed') {
       // A driver that never looks leaves no more than this behind.
       owner.usedChains = [...owner.usedChains, { position: from, next: to }].slice(-2 * owner.size);
     }
-    if (this.areas.dropTables(owner, head)) this.polled = undefined;
+    for (const head of heads) if (this.areas.dropTables(owner, head)) this.polled = undefined;
   }
 
   collectedIndex(device: string, queue: number): number {

@@ -43,12 +43,12 @@ export interface Suppression {
   readonly value: number;
 }
 
-/** What of a chain is needed to give it back. */
+/** What of a chain is needed to give it back, or, with IN_ORDER, of the last chain of a batch. [2.7.9, 2.8.8] */
 export interface Returned {
   /** Head (split) or buffer id (packed). */
   readonly head: number;
-  /** Descriptors that the chain takes in the ring; 1 in split rings. */
-  readonly descriptors: number;
+  /** Entries that the used ring goes forward: the descriptors of all chains given back (packed), or their number (split). */
+  readonly advance: number;
   /** Whether it holds a device-writable element, so that `length` means something. */
   readonly writable: boolean;
 }

@@ -93,12 +93,12 @@ export class SplitQueue implements DeviceRing {
   }
 
   /** Writes one used element, then the index that exposes it. [2.7.8.2] */
-  putUsed({ head }: Returned, length: number): { slot: number; usedIndex: number } {
+  putUsed({ head, advance }: Returned, length: number): { slot: number; usedIndex: number } {
     const { used, usedIndex, size } = this.state;
     const slot = usedIndex % size;
     this.memory.write32(used + usedOffset.id(slot), head);
     this.memory.write32(used + usedOffset.len(slot), length);
-    const next = (usedIndex + 1) & 0xffff;
+    const next = (usedIndex + advance) & 0xffff;
     this.memory.write16(used + usedOffset.idx, next);
     this.state.usedIndex = next;
     return { slot, usedIndex: next };

@@ -13,8 +13,6 @@ const notSeen = (pattern: string, why: string): Reason => ({ pattern, kind: 'not
 const unusual = 'planned: device moods. The device first has to do something unusual but legal';
 const ordering = 'planned: order of packed rings. That of split rings is judged';
 const payload = 'planned: ownership of payload. Needs loads of buffer bytes to be watched';
-const ringReset =
-  'planned: VIRTIO_F_RING_RESET. The mmio transport does not offer it yet, so no queue is ever reset alone';
 const suspend = 'planned: VIRTIO_F_SUSPEND. No device offers it yet';
 const admin = 'planned: administration virtqueues, together with the PCI transport';
 const zoned = 'planned: zoned block devices. VIRTIO_BLK_F_ZONED is not offered yet';
@@ -32,8 +30,6 @@ export const reasons: readonly Reason[] = [
   planned('core.features.driver.7', unusual),
   planned('core.features.driver.8', unusual),
   planned('core.config.driver.4', unusual),
-  planned('core.vq-reset.*', ringReset),
-  planned('core.vq-reenable.*', ringReset),
   planned('core.admin*', admin),
   planned('core.suspend.*', suspend),
   notSeen(
@@ -55,7 +51,6 @@ export const reasons: readonly Reason[] = [
   planned('mmio.registers.driver.6', unusual),
   planned('mmio.registers.driver.8', unusual),
   planned('mmio.registers.driver.18', unusual),
-  planned('mmio.registers.driver.21', ringReset),
   planned('mmio.interrupt.driver.2', unusual),
   notSeen(
     'block.init.driver.1',
@@ -71,7 +66,6 @@ export const reasons: readonly Reason[] = [
   planned('block.op.driver.18', zoned),
   planned('block.op.driver.2*', zoned),
   planned('console.multiport-op.*', 'planned: console ports. VIRTIO_CONSOLE_F_MULTIPORT is not offered yet'),
-  planned('packed.desc-table.driver.3', notificationData),
   planned('packed.update-flags.driver.1', ordering),
   planned('packed.notify.driver.1', ordering),
   notSeen(
@@ -117,7 +111,6 @@ export const reasons: readonly Reason[] = [
     'what a guest maps says nothing about what it uses, and large pages map more than was asked for',
   ),
   notSeen('pci.caps.driver.6', notDriven),
-  planned('pci.common-cfg.driver.7', ringReset),
   planned('pci.common-cfg.driver.10', admin),
   notSeen('pci.msix.driver.1', notDriven),
   planned('pci.avail-notify.driver.2', notificationData),

@@ -3,7 +3,7 @@
 import { feature } from '../spec/feature';
 import { status } from '../spec/status';
 import { deviceWish, notificationWindowNanoseconds, usesEventIdx, wantsNotification } from '../watch/notification';
-import { eventFlag, eventFlagNames } from '../spec/packed-ring';
+import { eventFlag, eventFlagNames, offsetAndWrap } from '../spec/packed-ring';
 import type { Evidence, ViolationPlace } from '../violation';
 import type { QueueState } from '../watch/state';
 import { inFlight, unfetchedPositions } from '../watch/chains';
@@ -183,6 +183,36 @@ export const notificationRules: readonly Rule[] = [
         evidence: [seen('value', hex(fact.value)), seen('queues', device.queues.length)],
         place: registerPlace('QueueNotify'),
       },
+  }),
+  rule('notification', {
+    id: 'notify.data-wrong',
+    title: 'Driver notified with another place than the next one it will fill',
+    why: 'With VIRTIO_F_NOTIFICATION_DATA the device trusts the notification to say how far the driver has come, and may not look at the ring for it.',
+    fix: 'Put the queue index into bits 0 to 15, and above it the available idx; for a packed ring the next slot in bits 16 to 30 and the wrap counter in bit 31.',
+    level: 'must',
+    blames: 'access',
+    covers: ['packed.desc-table.driver.3'],
+    section: '2.8.16',
+    needs: { feature: feature.NOTIFICATION_DATA },
+    follows: ['ring.*', 'ownership.*'],
+    on: ['notify'],
+    broken: (fact, { device }) => {
+      const queue = device.queues[fact.queue];
+      if (queue === undefined || fact.data === undefined || !queue.ready) return false;
+      // Another hart may have published between working the value out and writing it.
+      if (queue.lastPublish !== undefined && queue.lastPublish.hart !== fact.hart) return false;
+      const isPacked = queue.format === 'packed';
+      const expected = isPacked ? offsetAndWrap(queue.availableIndex, queue.size) : queue.availableIndex;
+      if (fact.data === expected) return false;
+      const text = (data: number): string =>
+        isPacked ? `slot ${data & 0x7fff} with wrap counter ${data >> 15}` : `index ${data}`;
+      return {
+        message: `Queue ${fact.queue} was notified with ${text(fact.data)}, the next one to be filled is ${text(expected)}.`,
+        evidence: [seen('value', hex(fact.value)), seen('data', hex(fact.data)), seen('expected', hex(expected))],
+        place: registerPlace('QueueNotify'),
+        related: queue.lastPublish,
+      };
+    },
   }),
   rule('notification', {
     id: 'notify.queue-not-ready',

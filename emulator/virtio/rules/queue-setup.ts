@@ -42,7 +42,7 @@ export const allAreas: readonly AreaName[] = ['descriptor', 'available', 'used']
 
 const isPowerOfTwo = (value: number): boolean => value > 0 && (value & (value - 1)) === 0;
 
-export const unusable = ['queue.area-outside-memory', 'queue.not-configured'] as const;
+export const unusable = ['queue.area-outside-memory', 'queue.not-configured', 'queue.reset-not-configured'] as const;
 
 export const queueSetupRules: readonly Rule[] = [
   rule('queue-setup', {
@@ -135,6 +135,54 @@ export const queueSetupRules: readonly Rule[] = [
     },
   }),
   rule('queue-setup', {
+    id: 'queue.reset-not-read-back',
+    title: 'Driver went on with a queue whose reset was not complete',
+    why: 'A queue reset takes time. Until QueueReset reads 0 the device still has the old set-up, and what is written to the registers is lost.',
+    fix: 'After writing 1 to QueueReset, read it until it is 0; only then set the queue up again or reuse its memory.',
+    level: 'must',
+    blames: 'access',
+    covers: ['core.vq-reset.driver.1', 'mmio.registers.driver.21', 'pci.common-cfg.driver.7'],
+    section: '2.6.1.1.2',
+    needs: { feature: feature.RING_RESET },
+    once: true,
+    on: ['queue-setup', 'queue-ready-write'],
+    broken: (fact, { device }) => {
+      const reset = device.queues[fact.queue]?.resetUnread;
+      if (reset === undefined) return false;
+      return {
+        message: `Queue ${fact.queue} was set up (${fact.kind === 'queue-setup' ? fact.field : 'QueueReady'}), but QueueReset did not read 0 since the queue was reset.`,
+        evidence: [seen('value', hex(fact.value)), seen('reset at step', reset.step)],
+        place: registerPlace('QueueReset'),
+        related: reset,
+      };
+    },
+  }),
+  rule('queue-setup', {
+    id: 'queue.reset-not-configured',
+    title: 'Driver enabled a queue again after its reset without setting it up',
+    why: 'The reset took size and addresses away. They have to be given anew, as when the device was first started, even if they stay the same.',
+    fix: 'Write QueueSize and all three addresses, both halves, before the queue is enabled again.',
+    level: 'must',
+    blames: 'access',
+    covers: ['core.vq-reenable.driver.1'],
+    section: '2.6.1.2.2',
+    needs: { feature: feature.RING_RESET },
+    follows: ['queue.reset-not-read-back'],
+    on: ['queue-ready-write'],
+    broken: (fact, at) => {
+      const queue = enabled(fact, at)?.queue;
+      if (queue === undefined || !queue.wasReset) return false;
+      const missing = Object.entries(queue.setup).flatMap(([field, value]) => (value === undefined ? [field] : []));
+      return (
+        missing.length !== 0 && {
+          message: `Queue ${fact.queue} was enabled, but ${missing.join(', ')} ${missing.length === 1 ? 'was' : 'were'} not written since its reset.`,
+          evidence: [seen('not written', missing.join(', '))],
+          place: { kind: 'queue', queue: fact.queue },
+        }
+      );
+    },
+  }),
+  rule('queue-setup', {
     id: 'queue.changed-while-ready',
     title: 'Driver changed a queue that is in use',
     why: 'While QueueReady is set the device works with the old size and addresses; changing them takes memory away under it.',
@@ -152,6 +200,7 @@ export const queueSetupRules: readonly Rule[] = [
     ],
     section: '4.2.2.2',
     needs: { transport: 'mmio' },
+    follows: ['queue.reset-not-read-back'],
     once: true,
     on: ['queue-setup'],
     broken: (fact) =>
@@ -171,7 +220,12 @@ export const queueSetupRules: readonly Rule[] = [
     covers: [],
     section: '4.2.3.2',
     needs: { transport: 'mmio', interface: 'modern' },
-    follows: ['queue.size-above-maximum', 'queue.size-not-power-of-two'],
+    follows: [
+      'queue.size-above-maximum',
+      'queue.size-not-power-of-two',
+      'queue.reset-not-configured',
+      'queue.reset-not-read-back',
+    ],
     on: ['queue-ready-write'],
     broken: (fact, at) => {
       const setup = enabled(fact, at)?.queue.setup;
@@ -230,7 +284,7 @@ export const queueSetupRules: readonly Rule[] = [
     covers: ['core.reserved-features.driver.5'],
     ancestors: ['lguest.range-desc', 'lguest.range-avail', 'lguest.range-used'],
     section: '6.1',
-    follows: ['queue.not-configured', 'legacy.page-size-not-written'],
+    follows: ['queue.not-configured', 'queue.reset-not-configured', 'legacy.page-size-not-written'],
     on: ['queue-ready-write'],
     broken: (fact, at) => {
       const setup = enabled(fact, at);
@@ -321,7 +375,7 @@ export const queueSetupRules: readonly Rule[] = [
     on: ['queue-ready-write'],
     broken: (fact, at) => {
       const setup = enabled(fact, at);
-      if (setup === undefined || setup.queue.wasReady) return false;
+      if (setup === undefined || (setup.queue.wasReady && !setup.queue.wasReset)) return false;
       if (!inMemory(at.memory, setup.areas.used, 4)) return false;
       const used = at.memory.read16(Number(setup.areas.used) + 2);
       return (

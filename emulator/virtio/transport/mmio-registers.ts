@@ -254,14 +254,12 @@ export const mmioRegisters: readonly MmioRegister[] = [
     access: 'w',
     per: 'device',
     meaning: 'tells the device that a queue has new buffers',
-    write: ({ core }, value) => core.notify(value),
-    writeFact: ({ core }, value) => ({
-      kind: 'notify',
-      device: core.name,
-      queue: value,
-      value,
-      exists: value < core.queues.count,
-    }),
+    write: ({ core }, value) => core.notify(core.decodeNotification(value).queue),
+    writeFact: ({ core }, value) => {
+      const { queue, data } = core.decodeNotification(value);
+      const exists = queue < core.queues.count;
+      return { kind: 'notify', device: core.name, queue, value, exists, ...(data !== undefined && { data }) };
+    },
   },
   {
     ...common,
@@ -339,11 +337,8 @@ export const mmioRegisters: readonly MmioRegister[] = [
     access: 'rw',
     per: 'queue',
     meaning: 'resets the queue, with VIRTIO_F_RING_RESET',
-    // The feature is not offered yet, so no queue is ever being reset.
-    read: () => 0,
-    write: ({ core, selectors }) => {
-      core.driverError('register-write', `QueueReset of queue ${selectors.queueSel} was written without the feature`);
-    },
+    read: ({ core, selectors }) => (core.queueResetting(selectors.queueSel) ? 1 : 0),
+    write: ({ core, selectors }, value) => core.resetQueue(selectors.queueSel, value),
     readFact: ({ core, selectors }, value) => ({
       kind: 'queue-reset-read',
       device: core.name,

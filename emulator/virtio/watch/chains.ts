@@ -91,10 +91,24 @@ export function exposeChain(queue: QueueState, chain: Chain, event: DriverEvent)
 }
 
 /** The device gave the oldest chain with this head or buffer id back; its position, where its publishing was seen. */
-export function returnChain(queue: QueueState, head: number): number | undefined {
+function returnChain(queue: QueueState, head: number): number | undefined {
   const found = [...queue.chains].find(([, state]) => state.phase === 'in flight' && state.chain.head === head);
   if (found !== undefined) found[1].phase = 'used';
   return found?.[0];
+}
+
+/**
+ * Chains that a used entry gives back: the one with this head or buffer id, and with VIRTIO_F_IN_ORDER those before it in the batch.
+ * Their positions, oldest first; undefined for one whose publishing was not seen. [2.7.9, 2.8.8]
+ */
+export function returnBatch(queue: QueueState, head: number, batch: number): readonly (number | undefined)[] {
+  const positions: (number | undefined)[] = [];
+  for (let i = 1; i < batch; i++) {
+    const oldest = [...queue.chains].find(([, { phase }]) => phase === 'in flight');
+    if (oldest !== undefined) oldest[1].phase = 'used';
+    positions.push(oldest?.[0]);
+  }
+  return [...positions, returnChain(queue, head)];
 }
 
 /** The driver has a chain's descriptors and tables again. */

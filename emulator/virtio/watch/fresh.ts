@@ -119,6 +119,8 @@ export function freshQueue(index: number, maximumSize: number): QueueState {
     ready: false,
     wasReady: false,
     stopUnread: undefined,
+    resetUnread: undefined,
+    wasReset: false,
     ...freshRing('split', 0, 0, 0, 0),
   };
 }
@@ -132,7 +134,16 @@ export function freshRing(
   deviceArea: number,
 ): Omit<
   QueueState,
-  'index' | 'maximumSize' | 'setup' | 'maximumRead' | 'alignWritten' | 'ready' | 'wasReady' | 'stopUnread'
+  | 'index'
+  | 'maximumSize'
+  | 'setup'
+  | 'maximumRead'
+  | 'alignWritten'
+  | 'ready'
+  | 'wasReady'
+  | 'stopUnread'
+  | 'resetUnread'
+  | 'wasReset'
 > {
   return {
     format,

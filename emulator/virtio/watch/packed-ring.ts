@@ -2,7 +2,7 @@
 // queue are positions here: they count descriptors since the queue was enabled. [virtio 1.4, 2.8, 3.3.1]
 import type { Chain, VirtioEvent } from '../../record/events';
 import type { DriverEvent } from '../rules/rule';
-import { exposeChain, maximumUncollected, outstandingPosition, releaseChain, returnChain } from './chains';
+import { exposeChain, maximumUncollected, outstandingPosition, releaseChain, returnBatch } from './chains';
 import type { QueueState } from './queue-state';
 import type { DeviceState } from './state';
 
@@ -25,7 +25,7 @@ export function watchPackedRing(state: DeviceState, event: VirtioEvent): void {
       noteFetch(queue, event.chain);
       return;
     case 'used':
-      noteUsed(queue, event.head, event.usedIndex);
+      noteUsed(queue, event.head, event.batch ?? 1, event.usedIndex);
       return;
     case 'collect':
       noteCollect(queue, event.after);
@@ -78,13 +78,16 @@ function noteFetch(queue: QueueState, chain: Chain): void {
   queue.availableIndex = Math.max(queue.availableIndex, queue.fetchedIndex);
 }
 
-function noteUsed(queue: QueueState, head: number, usedIndex: number): void {
+function noteUsed(queue: QueueState, head: number, batch: number, usedIndex: number): void {
   queue.usedIndex = usedIndex;
-  queue.usedPositions.push(returnChain(queue, head));
-  queue.usedEnds.push(usedIndex);
-  if (queue.usedPositions.length <= maximumUncollected) return;
-  queue.usedPositions.shift();
-  queue.usedEnds.shift();
+  for (const position of returnBatch(queue, head, batch)) {
+    queue.usedPositions.push(position);
+    queue.usedEnds.push(usedIndex);
+  }
+  while (queue.usedPositions.length > maximumUncollected) {
+    queue.usedPositions.shift();
+    queue.usedEnds.shift();
+  }
 }
 
 /** What the driver has seen is its own again. */

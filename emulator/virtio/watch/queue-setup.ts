@@ -2,7 +2,7 @@
 import type { DriverEvent } from '../rules/rule';
 import type { VirtioEvent } from '../../record/events';
 import { feature, hasFeature } from '../spec/feature';
-import { freshRing } from './fresh';
+import { freshQueue, freshRing } from './fresh';
 import type { QueueSetup, QueueState } from './queue-state';
 import type { DeviceState } from './state';
 
@@ -24,6 +24,15 @@ export function watchQueueSetup(state: DeviceState, event: VirtioEvent): void {
       return;
     case 'queue-ready-read':
       if (event.value === 0) queue.stopUnread = undefined;
+      return;
+    case 'queue-reset-write':
+      if (event.value === 1 && hasFeature(state.features.accepted, feature.RING_RESET)) queue.resetUnread = event;
+      return;
+    case 'queue-reset-read':
+      if (event.value === 0) queue.resetUnread = undefined;
+      return;
+    case 'queue-reset-done':
+      noteReset(state, queue);
       return;
     case 'queue-ready-write':
       noteReady(state, queue, event);
@@ -52,6 +61,12 @@ export function areasOf(setup: { readonly [Field in keyof QueueSetup]: QueueSetu
   };
 }
 
+/** The queue is as after the device's reset; its size need not be asked for again. */
+function noteReset(state: DeviceState, queue: QueueState): void {
+  const { index, maximumSize, maximumRead, resetUnread, wasReady } = queue;
+  state.queues[index] = { ...freshQueue(index, maximumSize), maximumRead, resetUnread, wasReady, wasReset: true };
+}
+
 function noteReady(
   state: DeviceState,
   queue: QueueState,
@@ -63,7 +78,7 @@ function noteReady(
     const size = event.pageFrame?.size ?? queue.setup.QueueSize ?? queue.maximumSize;
     const format = hasFeature(state.features.accepted, feature.RING_PACKED) ? 'packed' : 'split';
     const ring = freshRing(format, size, Number(areas.descriptor), Number(areas.available), Number(areas.used));
-    state.queues[queue.index] = { ...queue, ...ring, ready: true, wasReady: true };
+    state.queues[queue.index] = { ...queue, ...ring, ready: true, wasReady: true, wasReset: false };
     return;
   }
   queue.ready = event.after !== 0;

@@ -56,6 +56,10 @@ export interface QueueState {
   wasReady: boolean;
   /** QueueReady was written 0 and not read back since. */
   stopUnread: DriverEvent | undefined;
+  /** The queue was reset and that was not read back as complete. [2.6.1.1.2] */
+  resetUnread: DriverEvent | undefined;
+  /** Reset on its own, and not enabled since. */
+  wasReset: boolean;
   /** Format of the ring, decided when the queue is enabled. */
   format: RingFormat;
   /** Queue size in force while ready. */

@@ -2,7 +2,7 @@
 // [virtio 1.4, 2.7.6, 2.7.8, 3.3.1]
 import type { Chain, VirtioEvent } from '../../record/events';
 import type { DriverEvent } from '../rules/rule';
-import { exposeChain, maximumUncollected, releaseChain, returnChain } from './chains';
+import { exposeChain, maximumUncollected, releaseChain, returnBatch } from './chains';
 import type { QueueState } from './queue-state';
 import type { DeviceState } from './state';
 
@@ -25,7 +25,7 @@ export function watchSplitRing(state: DeviceState, event: VirtioEvent): void {
       noteFetch(queue, event.chain);
       return;
     case 'used':
-      noteUsed(queue, event.head);
+      noteUsed(queue, event.head, event.batch ?? 1);
       return;
     case 'collect':
       noteCollect(queue, event.after);
@@ -67,10 +67,10 @@ function noteFetch(queue: QueueState, chain: Chain): void {
   queue.fetchedIndex = (chain.position + 1) & 0xffff;
 }
 
-function noteUsed(queue: QueueState, head: number): void {
-  queue.usedIndex = (queue.usedIndex + 1) & 0xffff;
-  queue.usedPositions.push(returnChain(queue, head));
-  if (queue.usedPositions.length > maximumUncollected) queue.usedPositions.shift();
+function noteUsed(queue: QueueState, head: number, batch: number): void {
+  queue.usedIndex = (queue.usedIndex + batch) & 0xffff;
+  queue.usedPositions.push(...returnBatch(queue, head, batch));
+  while (queue.usedPositions.length > maximumUncollected) queue.usedPositions.shift();
 }
 
 /** What the driver has seen is its own again, unless it published the same place anew before it looked. */

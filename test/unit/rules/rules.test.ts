@@ -17,6 +17,7 @@ import { netTwins } from './twins/net';
 import { pciTwins, sharedPciTwins } from './twins/pci';
 import { queueSetupTwins } from './twins/queue-setup';
 import { registerTwins } from './twins/registers';
+import { ringFeatureTwins } from './twins/ring-features';
 import { ringTwins } from './twins/ring';
 import { signalTwins } from './twins/signals';
 import { oneBlockDevice, type Twin } from './twins/twin';
@@ -34,6 +35,7 @@ const twins: readonly Twin[] = [
   ...ringTwins,
   ...packedTwins,
   ...orderingTwins,
+  ...ringFeatureTwins,
   ...signalTwins,
   ...deviceTwins,
   ...waitingTwins,
