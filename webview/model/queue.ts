@@ -1,4 +1,4 @@
-// What the Queues screen draws: the rings of the selected queue and the chains in them, decoded. [virtio 1.4, 2.7]
+// What the Queues screen draws: the rings of the selected queue and the chains in them, decoded. [virtio 1.4, 2.7, 2.8]
 import type { CodePosition, NamedValue, RichText, Who } from './text';
 
 /**
@@ -46,9 +46,11 @@ export interface DescriptorRow {
   readonly direction: Direction;
   /** Names without the prefix: `NEXT WRITE`. */
   readonly flags: string;
-  /** Null when NEXT is not set. */
+  /** Null when NEXT is not set, and in packed rings. */
   readonly next: number | null;
-  /** Head of the chain it is in, or null. */
+  /** Present in packed rings. */
+  readonly packed?: PackedCell;
+  /** Head (packed: buffer id) of the chain it is in, or null. */
   readonly head: number | null;
   /** `0 header`, `draft`, or empty. */
   readonly part: string;
@@ -65,6 +67,44 @@ export interface Pointer {
   readonly label: string;
   readonly who: Who;
   readonly place: 'memory' | 'private';
+}
+
+/** What only packed rings have in a descriptor. */
+export interface PackedCell {
+  /** From 1: the lap in which it was last filled; 0 before the first. */
+  readonly lap: number;
+  /** The two flags as they stand in memory. */
+  readonly available: 0 | 1;
+  readonly used: 0 | 1;
+  readonly id: number;
+  readonly pointers: readonly Pointer[];
+}
+
+/** What one side of a packed ring says it wants to be told. */
+export interface SuppressionModel {
+  readonly side: Who;
+  /** `DESC 9, wrap 1`. */
+  readonly value: string;
+  readonly meaning: string;
+  readonly violated?: boolean;
+}
+
+/** A wrap counter, and the lap that it stands for, from 1. */
+export interface WrapCounter {
+  readonly wrap: 0 | 1;
+  readonly lap: number;
+}
+
+/** What only packed rings have. */
+export interface PackedModel {
+  /** At the four places where somebody goes on: the driver fills and collects, the device fetches and writes used descriptors. */
+  readonly available: WrapCounter;
+  readonly fetch: WrapCounter;
+  readonly used: WrapCounter;
+  readonly collect: WrapCounter;
+  /** The driver's, then the device's. */
+  readonly suppression: readonly SuppressionModel[];
+  readonly eventIdx: boolean;
 }
 
 export interface RingRow {
@@ -175,8 +215,11 @@ export interface QueueModel {
   readonly descriptors: readonly DescriptorRow[];
   /** Under the table: `none free, 1 being filled`. */
   readonly summary: RichText;
+  /** Empty in packed rings, like `used` and `wires`. */
   readonly available: RingModel;
   readonly used: RingModel;
+  /** Present in packed rings that are ready. */
+  readonly packed?: PackedModel;
   readonly wires: readonly Wire[];
   readonly positions: readonly IndexPosition[];
   readonly spans: readonly IndexSpan[];

@@ -12,6 +12,7 @@ import { visibleRows, type RowWindow } from '../parts/virtual-rows';
 import { heading } from '../parts/words';
 import type { LargeList, View } from '../view';
 import { chainRow } from './chains';
+import { packedCells, packedHead, pointerTags, suppressions } from './packed-ring';
 import { descriptorCells, foldText, rowClass, slotThing, type FoldedRun } from './split-ring';
 import { idleQueue } from './welcome';
 
@@ -70,19 +71,22 @@ function longTable(view: View, name: string, list: LongList): TemplateResult {
   </div>`;
 }
 
+const splitHead = html`<th class="sign"></th>
+  <th class="index">#</th>
+  <th class="address">addr</th>
+  <th class="number right">len</th>
+  <th class="number">data</th>
+  <th class="words">flags</th>
+  <th class="index right">next</th>`;
+
 function descriptorList(view: View, queue: QueueModel, items: readonly LargeItem[]): TemplateResult {
   const rows = new Map<number, DescriptorRow>(queue.descriptors.map((row) => [row.index, row]));
   const heights = items.map((item) =>
     item.kind === 'descriptor' && rows.get(item.index)?.violated !== undefined ? tallRowHeight : rowHeight,
   );
+  const isPacked = queue.format === 'packed';
   const head = html`<tr>
-    <th class="sign"></th>
-    <th class="index">#</th>
-    <th class="address">addr</th>
-    <th class="number right">len</th>
-    <th class="number">data</th>
-    <th class="words">flags</th>
-    <th class="index right">next</th>
+    ${isPacked ? packedHead : splitHead}
     <th class="phrase">part of</th>
     <th class="fill">request</th>
   </tr>`;
@@ -91,7 +95,7 @@ function descriptorList(view: View, queue: QueueModel, items: readonly LargeItem
     if (item === undefined) return html``;
     if (item.kind === 'fold')
       return html`<tr class="folded">
-        <td colspan="9">${foldText(item.run)}</td>
+        <td colspan=${isPacked ? 10 : 9}>${foldText(item.run)}</td>
       </tr>`;
     const row = rows.get(item.index);
     if (row === undefined) {
@@ -99,7 +103,7 @@ function descriptorList(view: View, queue: QueueModel, items: readonly LargeItem
       return html`<tr class="tint-${state}" data-row tabindex="-1">
         <td>${ownerSign(state)}</td>
         <td class="mono strong">${item.index}</td>
-        <td class="dim" colspan="7">…</td>
+        <td class="dim" colspan=${isPacked ? 8 : 7}>…</td>
       </tr>`;
     }
     return html`<tr
@@ -108,13 +112,13 @@ function descriptorList(view: View, queue: QueueModel, items: readonly LargeItem
       data-thing=${descriptorThing(row.index)}
       tabindex=${at === 0 ? 0 : -1}
     >
-      ${descriptorCells(row)}
-      <td class="dim ellipsis" title=${row.part}>${row.part}</td>
+      ${isPacked ? packedCells(row) : descriptorCells(row)}
+      <td class="dim ellipsis" title=${row.part}>${pointerTags(row)} ${row.part}</td>
       <td class="ellipsis" title=${row.request ?? ''}>${row.request ?? ''}</td>
     </tr>`;
   };
   const shown = (window: RowWindow): void => view.wantRows(missingRows(queue, items, window.first, window.end));
-  return longTable(view, 'descriptors', { head, columns: 9, heights, row: draw, shown });
+  return longTable(view, 'descriptors', { head, columns: isPacked ? 10 : 9, heights, row: draw, shown });
 }
 
 function slotList(view: View, name: 'available' | 'used', ring: RingModel): TemplateResult {
@@ -212,19 +216,24 @@ const lists: readonly (readonly [LargeList, string])[] = [
   ['used', 'Used ring'],
 ];
 
-function listChoice(view: View): TemplateResult {
+/** A packed ring is one list, and its chains. */
+const inPacked: readonly LargeList[] = ['descriptors', 'chains'];
+
+function listChoice(view: View, isPacked: boolean): TemplateResult {
   return html`<span class="choice" role="tablist" aria-label="List"
-    >${lists.map(
-      ([id, label]) =>
-        html`<button
-          role="tab"
-          class=${view.page.largeList === id ? 'on' : ''}
-          aria-selected=${view.page.largeList === id}
-          @click=${() => view.change({ largeList: id })}
-        >
-          ${label}
-        </button>`,
-    )}</span
+    >${lists
+      .filter(([id]) => !isPacked || inPacked.includes(id))
+      .map(
+        ([id, label]) =>
+          html`<button
+            role="tab"
+            class=${view.page.largeList === id ? 'on' : ''}
+            aria-selected=${view.page.largeList === id}
+            @click=${() => view.change({ largeList: id })}
+          >
+            ${label}
+          </button>`,
+      )}</span
   >`;
 }
 
@@ -257,7 +266,9 @@ export function largeRing(view: View, queue: QueueModel, inFlightOnly: boolean):
   const width = Math.max(200, view.page.width - 50);
   const items = largeItems(queue.states, inFlightOnly);
   const shown = items.filter((item) => item.kind === 'descriptor').length;
-  const list = view.page.largeList;
+  const isPacked = queue.format === 'packed';
+  const chosen = view.page.largeList;
+  const list = isPacked && !inPacked.includes(chosen) ? 'descriptors' : chosen;
   const body =
     list === 'chains'
       ? html`<div class="long">${queue.chains.map((chain, at) => chainRow(view, chain, at === 0))}</div>`
@@ -267,11 +278,13 @@ export function largeRing(view: View, queue: QueueModel, inFlightOnly: boolean):
   const nothingShown = (list === 'descriptors' && shown === 0) || (list === 'chains' && queue.chains.length === 0);
   return html`${minimapCard(view, queue, items, width)}
     <section class="card" aria-label="Indices">
-      ${heading('Indices', 'distance between the four positions, not to scale', html`<span class="mono">size ${groupDigits(queue.size)}: slot = idx mod ${groupDigits(queue.size)}</span>`)}
-      <div class="pad">${indexLine(queue, width)}</div>
+      ${heading('Indices', 'distance between the four positions, not to scale', html`<span class="mono">${isPacked ? `wrap counter ${queue.packed?.available.wrap ?? ''}, lap ${queue.packed?.available.lap ?? ''}` : `size ${groupDigits(queue.size)}: slot = idx mod ${groupDigits(queue.size)}`}</span>`)}
+      <div class="pad">
+        ${indexLine(queue, width)} ${queue.packed === undefined ? nothing : suppressions(queue.packed)}
+      </div>
     </section>
     <section class="card lists grow" aria-label="Rings">
-      <h3>${listChoice(view)}<span class="end">${listCaption(queue, list, shown)}</span></h3>
+      <h3>${listChoice(view, queue.format === 'packed')}<span class="end">${listCaption(queue, list, shown)}</span></h3>
       ${nothingShown ? idleQueue(view, queue) : body}
     </section>`;
 }

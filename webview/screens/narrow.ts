@@ -20,6 +20,7 @@ import type { View } from '../view';
 import { chainLine } from './chains';
 import { clock } from './frame';
 import { inFlightOnly, inFlightSwitch, queuePicker } from './queues';
+import { suppressions } from './packed-ring';
 import { foldText, rowClass, tableItems } from './split-ring';
 import { chosenViolation, levelSign } from './violations';
 import { discovery, idleQueue, nothingYet } from './welcome';
@@ -108,6 +109,7 @@ const mostRows = 256;
 
 function narrowTable(view: View, queue: QueueModel): TemplateResult {
   const items = tableItems(queue.descriptors, inFlightOnly(view, queue)).slice(0, mostRows);
+  const isPacked = queue.format === 'packed';
   return html`<table class="narrow-table" data-rows>
     <thead>
       <tr>
@@ -116,7 +118,7 @@ function narrowTable(view: View, queue: QueueModel): TemplateResult {
         <th>addr</th>
         <th class="right">len</th>
         <th>data</th>
-        <th class="right">next</th>
+        <th class="right">${isPacked ? 'A U' : 'next'}</th>
       </tr>
     </thead>
     <tbody>
@@ -140,7 +142,9 @@ function narrowTable(view: View, queue: QueueModel): TemplateResult {
           </td>
           <td class="mono right">${row.length}</td>
           <td>${directionText(row.direction)}</td>
-          <td class="mono right">${row.next ?? '–'}</td>
+          <td class="mono right">
+            ${row.packed === undefined ? (row.next ?? '–') : `${row.packed.available} ${row.packed.used}`}
+          </td>
         </tr>`;
       })}
     </tbody>
@@ -149,8 +153,7 @@ function narrowTable(view: View, queue: QueueModel): TemplateResult {
 
 export function narrowQueue(view: View, device: DeviceModel): TemplateResult {
   const { queue } = view.model;
-  if (queue === null || queue.format === 'packed')
-    return nothingYet('No split ring to show', 'Choose another queue or device.');
+  if (queue === null) return nothingYet('No queue is selected', 'Choose one on the Overview.');
   const picker = html`<div class="part row">
     ${queuePicker(view, device, queue)}<span class="dim small">${queue.format}, ${groupDigits(queue.size)}</span
     ><span class="grow"></span>${inFlightSwitch(view, queue)}
@@ -159,6 +162,7 @@ export function narrowQueue(view: View, device: DeviceModel): TemplateResult {
   return html`${picker}
     <div class="part flush">${pointerRows(queue)}</div>
     <div class="part flush">${narrowTable(view, queue)}</div>
+    ${queue.packed === undefined ? nothing : html`<div class="part">${suppressions(queue.packed)}</div>`}
     ${section('Chains', 'oldest first', queue.chains.length === 0 ? html`<div class="small dim">none in flight</div>` : queue.chains.map((chain: ChainModel) => chainLine(chain)))}
     <div class="part">${legend()}</div>`;
 }

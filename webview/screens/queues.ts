@@ -5,6 +5,7 @@ import { groupDigits, type DeviceModel, type QueueModel } from '../model/inspect
 import { legend } from '../parts/signs';
 import type { View } from '../view';
 import { largeRing } from './large-ring';
+import { packedRing } from './packed-ring';
 import { splitRing } from './split-ring';
 import { idleQueue, nothingYet } from './welcome';
 
@@ -48,17 +49,17 @@ function toolbar(view: View, device: DeviceModel, queue: QueueModel): TemplateRe
   </div>`;
 }
 
+function smallRingOf(view: View, queue: QueueModel, only: boolean): TemplateResult {
+  return queue.packed === undefined ? splitRing(view, queue, only) : packedRing(view, queue, queue.packed, only);
+}
+
 export function queuesScreen(view: View, device: DeviceModel): TemplateResult {
   const { queue } = view.model;
   if (device.queues.length === 0) return nothingYet('No queues', 'This device has none.');
   if (queue === null) return nothingYet('No queue is selected', 'Choose one on the Overview.');
-  if (queue.format === 'packed') {
-    return html`${toolbar(view, device, queue)}
-    ${nothingYet('A packed ring', 'This version draws split rings; the chains and events of this queue are still checked.')}`;
-  }
   const only = inFlightOnly(view, queue);
   const large = queue.size > smallRing;
   const idle = !queue.ready || (!large && only && !/[BAIU]/.test(queue.states));
-  const rings = idle ? idleQueue(view, queue) : large ? largeRing(view, queue, only) : splitRing(view, queue, only);
+  const rings = idle ? idleQueue(view, queue) : large ? largeRing(view, queue, only) : smallRingOf(view, queue, only);
   return html`${toolbar(view, device, queue)} ${rings}`;
 }

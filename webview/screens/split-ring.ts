@@ -1,7 +1,7 @@
 // A small split ring, read from left to right as the data goes: available ring, descriptor table, used ring. [virtio 1.4, 2.7]
 import { html, nothing, type TemplateResult } from 'lit';
 import { headHeight, middlesOf, rowHeight, tallRowHeight, wireGap, type RowMiddles } from '../drawing/wires';
-import type { DescriptorRow, QueueModel, RingModel, RingRow } from '../model/inspector';
+import type { AttemptedValue, DescriptorRow, QueueModel, RingModel, RingRow } from '../model/inspector';
 import { directionText, ownerSign, pointerTag, violationSign } from '../parts/signs';
 import { descriptorThing } from '../parts/things';
 import { heading, rich } from '../parts/words';
@@ -35,9 +35,9 @@ export function foldText(run: FoldedRun): string {
 }
 
 /** One cell of a descriptor row: marked when it breaks a rule, with the value that is about to be stored. */
-function cell(
+export function cell(
   row: DescriptorRow,
-  column: 'addr' | 'len' | 'flags' | 'next',
+  column: AttemptedValue['column'],
   classes: string,
   content: string,
 ): TemplateResult {
@@ -71,7 +71,7 @@ export function rowClass(
 }
 
 /** The key to the mark of a value that is not in memory yet. */
-function aboutToStore(items: readonly TableItem[]): TemplateResult | typeof nothing {
+export function aboutToStore(items: readonly TableItem[]): TemplateResult | typeof nothing {
   const stored = items.some((item) => item.kind === 'row' && typeof item.row.violated?.value === 'string');
   return stored ? html`<span class="about"><i aria-hidden="true">▸</i> about to be stored</span>` : nothing;
 }

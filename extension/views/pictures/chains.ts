@@ -2,7 +2,7 @@
 import type { Chain } from '../../../emulator/record/events';
 import { descriptorFlag } from '../../../emulator/virtio/spec/split-ring';
 import { descriptorAddress, holderOf, ownDescriptors } from '../../../emulator/virtio/watch/chains';
-import type { ChainState } from '../../../emulator/virtio/watch/queue-state';
+import type { ChainState, QueueState } from '../../../emulator/virtio/watch/queue-state';
 import type { View } from '../../../emulator/virtio/rules/rule';
 import {
   formatAddress,
@@ -47,10 +47,16 @@ export class KnownChain {
   }
 }
 
+/** Split positions wrap at 16 bits, packed ones never. */
+function positionOrder(a: View<Chain>, b: View<Chain>): number {
+  const difference = a.position - b.position;
+  return a.packed === undefined ? (difference << 16) >> 16 : difference;
+}
+
 /** Oldest first. */
 export function chainsOf(ring: RingView): readonly KnownChain[] {
   return [...ring.queue.chains.values()]
-    .sort((a, b) => a.published.index - b.published.index || ((a.chain.position - b.chain.position) << 16) >> 16)
+    .sort((a, b) => a.published.index - b.published.index || positionOrder(a.chain, b.chain))
     .map((live) => new KnownChain(ring, live));
 }
 
@@ -65,7 +71,7 @@ function detail(ring: RingView, known: KnownChain, at: number): DetailModel | un
   const stored = ring.queue.descriptorStores.get(element.at);
   const where = element.indirect ? `entry ${element.index} of the indirect table` : `Descriptor ${element.index}`;
   return {
-    title: `${where}: ${decoded.role} of head ${chain.head}`,
+    title: `${where}: ${decoded.role} of ${nameOf(chain)} ${chain.head}`,
     subtitle: `${formatAddress(element.address)}, ${groupDigits(element.length)} ${element.length === 1 ? 'byte' : 'bytes'}, ${element.deviceWritable ? 'device writes' : 'device reads'}`,
     state: letterOf(phase),
     bytes: decoded.bytes,
@@ -162,12 +168,12 @@ function waiting(
   }
   if (phase === 'used') {
     const at = queue.usedPositions.indexOf(chain.position);
-    const slot = (queue.collectedIndex + Math.max(0, at)) % ring.size;
+    const slot = usedSlot(queue, Math.max(0, at));
     const status = decoded.elements.filter((element) => element.strong).at(-1)?.note;
     return {
       text: [
         { strong: `Used, slot ${slot}${status === undefined ? '' : `, ${status}`}.` },
-        ` Waits for the driver to look at the used index.${defect}`,
+        ` Waits for the driver to look at ${queue.format === 'packed' ? 'its flags' : 'the used index'}.${defect}`,
       ],
       progress: null,
     };
@@ -189,17 +195,28 @@ function waiting(
   };
 }
 
+/** What comes back from the device to name a chain. */
+function nameOf({ packed }: View<Chain>): string {
+  return packed === undefined ? 'head' : 'buffer';
+}
+
+/** The slot of one of the entries that are not collected; in a packed ring those before it may stand for several descriptors. */
+function usedSlot(queue: View<QueueState>, at: number): number {
+  if (queue.format === 'split') return (queue.collectedIndex + at) % queue.size;
+  return (at === 0 ? queue.collectedIndex : (queue.usedEnds[at - 1] ?? queue.collectedIndex)) % queue.size;
+}
+
 export function chainModel(ring: RingView, known: KnownChain): ChainModel {
   const { chain, phase, published } = known.live;
   const { cards, rest } = cardsOf(ring, known);
   const { text, progress } = waiting(ring, known);
   return {
     head: chain.head,
-    title: `head ${chain.head}`,
+    title: `${nameOf(chain)} ${chain.head}`,
     state: letterOf(phase),
     request: known.decoded.request,
     where: [
-      `slot ${chain.slot}, idx ${groupDigits(chain.position)} · ${formatDuration(ring.view.now - published.virtualNanoseconds)} old`,
+      `slot ${chain.slot}${chain.packed === undefined ? `, idx ${groupDigits(chain.position)}` : ''} · ${formatDuration(ring.view.now - published.virtualNanoseconds)} old`,
     ],
     cards,
     ...(rest > 0 ? { rest } : {}),
@@ -278,7 +295,10 @@ export function draftChains(ring: RingView): readonly ChainModel[] {
       cards,
       waiting:
         taken === undefined
-          ? [{ strong: 'The driver is filling it.' }, ' The device cannot see it before the available index moves.']
+          ? [
+              { strong: 'The driver is filling it.' },
+              ` The device cannot see it before ${ring.queue.format === 'packed' ? 'the flags of its first descriptor are stored' : 'the available index moves'}.`,
+            ]
           : [
               { strong: `Two requests claim descriptor ${taken}.` },
               ' The driver links it into the next request while another still uses it.',
@@ -323,19 +343,20 @@ function nameRows(
   words: Map<number, RowWordsOf>,
 ): void {
   const { chain } = known.live;
+  const first = chain.packed === undefined ? chain.head : chain.slot;
   chain.elements.forEach((element, at) => {
     if (element.indirect || !wanted.has(element.index)) return;
     const about = detail(ring, known, at);
     words.set(element.index, {
       part: `${chain.head} ${known.decoded.elements[at]?.role ?? 'data'}`,
-      ...(element.index === chain.head ? { request: known.decoded.request } : {}),
+      ...(element.index === first ? { request: known.decoded.request } : {}),
       ...(about === undefined ? {} : { detail: about }),
     });
   });
   for (const table of chain.tables) {
     words.set(table.index, {
       part: `${chain.head} table`,
-      ...(table.index === chain.head ? { request: known.decoded.request } : {}),
+      ...(table.index === first ? { request: known.decoded.request } : {}),
     });
   }
 }

@@ -220,12 +220,15 @@ function noteRing(queue: QueueHistory, event: VirtioEvent): void {
     }
     case 'used': {
       queue.lastUsed = at;
-      const request = queue.requests.find((each) => each.head === event.head && each.used === undefined);
-      if (request !== undefined) {
+      const open = queue.requests.filter((each) => each.used === undefined);
+      const last = open.findIndex((each) => each.head === event.head);
+      // With VIRTIO_F_IN_ORDER one entry may give several back.
+      const batch = event.batch ?? 1;
+      for (const request of last < 0 ? [] : open.slice(Math.max(0, last - batch + 1), last + 1)) {
         request.used = at;
         keep(queue.latencies, at - request.published);
       }
-      noteChange(queue, at, -1);
+      noteChange(queue, at, -batch);
       return;
     }
     case 'collect':

@@ -8,6 +8,8 @@ import {
   type RingModel,
 } from '../../../webview/model/inspector';
 import type { InspectionRequest } from '../../worker/inspection-source';
+import { areaNames } from '../../../emulator/virtio/rules/queue-setup';
+import { packedIndexLine, packedModel } from './packed-ring';
 import { chainModel, chainsOf, draftChains, rowWords, shownChains } from './chains';
 import {
   availableRing,
@@ -35,6 +37,9 @@ function ringFeatures({ seen }: DeviceView): string {
   const names = [
     [feature.INDIRECT_DESC, 'INDIRECT_DESC'],
     [feature.EVENT_IDX, 'EVENT_IDX'],
+    [feature.IN_ORDER, 'IN_ORDER'],
+    [feature.NOTIFICATION_DATA, 'NOTIFICATION_DATA'],
+    [feature.RING_RESET, 'RING_RESET'],
   ] as const;
   const accepted = names.filter(([bit]) => hasFeature(seen.acceptedFeatures, bit)).map(([, name]) => name);
   return accepted.length === 0 ? 'without INDIRECT_DESC and EVENT_IDX' : accepted.join(', ');
@@ -42,14 +47,16 @@ function ringFeatures({ seen }: DeviceView): string {
 
 function notReady(view: DeviceView, index: number): QueueModel {
   const seen = view.seen.queues[index];
+  const format = seen?.format ?? 'split';
+  const names = areaNames[format];
   const set = (address: bigint): string | null => (address === 0n ? null : formatAddress(address));
   const addresses =
     seen === undefined
       ? []
       : ([
-          ['descriptor table', set(seen.descriptorAddress)],
-          ['available ring', set(seen.driverAddress)],
-          ['used ring', set(seen.deviceAddress)],
+          [names.descriptor, set(seen.descriptorAddress)],
+          [names.available, set(seen.driverAddress)],
+          [names.used, set(seen.deviceAddress)],
         ] as const);
   const known = addresses
     .filter(([, address]) => address !== null)
@@ -65,7 +72,7 @@ function notReady(view: DeviceView, index: number): QueueModel {
     device: view.seen.name,
     index,
     name: seen?.name ?? `queue ${index}`,
-    format: 'split',
+    format,
     size: size === 0 ? (seen?.maximumSize ?? 0) : size,
     ready: false,
     features: ringFeatures(view),
@@ -115,6 +122,10 @@ function summaryOf(states: string): RichText {
 }
 
 function idleText({ view, queue, size, availableIndex }: RingView): RichText {
+  const agree =
+    queue.format === 'packed'
+      ? `positions agree at slot ${availableIndex % size}`
+      : `indices agree at ${groupDigits(availableIndex)}`;
   const last = view.history
     .queue(view.seen.name, queue.index)
     .requests.filter((request) => request.used !== undefined)
@@ -124,8 +135,20 @@ function idleText({ view, queue, size, availableIndex }: RingView): RichText {
       ? ''
       : ` Last request: ${last.description}${last.status === undefined ? '' : `, ${last.status.replace('VIRTIO_BLK_S_', '')}`}.`;
   return [
-    `All ${groupDigits(size)} descriptors are free and the four indices agree at ${groupDigits(availableIndex)}.${request} The next publish appears here.`,
+    `All ${groupDigits(size)} descriptors are free and the four ${agree}.${request} The next publish appears here.`,
   ];
+}
+
+type Parts = Pick<QueueModel, 'format' | 'available' | 'used' | 'wires' | 'packed' | 'positions' | 'spans'>;
+
+function splitParts(ring: RingView): Parts {
+  const wires = ring.size > drawnWires ? [] : wiresOf(ring);
+  return { format: 'split', available: availableRing(ring), used: usedRing(ring), wires, ...indexLine(ring) };
+}
+
+function packedParts(ring: RingView): Parts {
+  const empty = { available: emptyRing, used: emptyRing, wires: [] };
+  return { format: 'packed', ...empty, packed: packedModel(ring), ...packedIndexLine(ring) };
 }
 
 export function projectQueue(view: DeviceView, index: number, request: InspectionRequest): QueueModel {
@@ -136,13 +159,11 @@ export function projectQueue(view: DeviceView, index: number, request: Inspectio
   const drafts = draftChains(ring);
   const rows = rowsToSend(states, request);
   const words = rowWords(ring, known, rows);
-  const { positions, spans } = indexLine(ring);
   const chains = [...known.slice(0, shownChains(ring.size)).map((each) => chainModel(ring, each)), ...drafts];
   return {
     device: view.seen.name,
     index,
     name: view.seen.queues[index]?.name ?? `queue ${index}`,
-    format: 'split',
     size: ring.size,
     ready: true,
     features: ringFeatures(view),
@@ -150,11 +171,7 @@ export function projectQueue(view: DeviceView, index: number, request: Inspectio
     tableAddress: formatAddress(ring.queue.descriptorArea),
     descriptors: rows.map((row) => descriptorRow(ring, row, words.get(row) ?? { part: '' })),
     summary: summaryOf(states),
-    available: availableRing(ring),
-    used: usedRing(ring),
-    wires: ring.size > drawnWires ? [] : wiresOf(ring),
-    positions,
-    spans,
+    ...(ring.queue.format === 'packed' ? packedParts(ring) : splitParts(ring)),
     chainSummary: `${known.length === 0 ? 'none' : groupDigits(known.length)} in flight${drafts.length === 0 ? '' : `, ${groupDigits(drafts.length)} being built`}`,
     chains,
     chainRest: Math.max(0, known.length - shownChains(ring.size)),

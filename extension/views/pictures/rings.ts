@@ -1,9 +1,11 @@
-// The three areas of a split ring as rows, straight from guest memory, with owners and indices as the watchers know them.
-// [virtio 1.4, 2.7.5, 2.7.6, 2.7.8]
+// The areas of a ring as rows, straight from guest memory, with owners and indices as the watchers know them.
+// [virtio 1.4, 2.7.5, 2.7.6, 2.7.8, 2.8.13]
 import type { VirtioEvent } from '../../../emulator/record/events';
 import { descriptorFlag } from '../../../emulator/virtio/spec/split-ring';
 import { availableOffset, descriptorOffset, usedOffset } from '../../../emulator/virtio/spec/split-ring';
 import { descriptorAddress, holderOf, ownershipOf } from '../../../emulator/virtio/watch/chains';
+import { packedFlag, packedOffset } from '../../../emulator/virtio/spec/packed-ring';
+import type { GuestMemory } from '../../../emulator/bus/memory';
 import type { Ownership, QueueState } from '../../../emulator/virtio/watch/queue-state';
 import type { View } from '../../../emulator/virtio/rules/rule';
 import { usesEventIdx } from '../../../emulator/virtio/watch/notification';
@@ -20,6 +22,7 @@ import {
   type RingRow,
   type Wire,
 } from '../../../webview/model/inspector';
+import { packedCell } from './packed-ring';
 import { changeOf, type DeviceView } from './source';
 
 const letters: Readonly<Record<Ownership, OwnerState>> = {
@@ -48,30 +51,33 @@ export interface RingView {
   readonly view: DeviceView;
   readonly queue: View<QueueState>;
   readonly size: number;
-  /** Of the available and used index in memory. */
+  /** The available and used index in memory; packed: positions as the watchers know them. */
   readonly availableIndex: number;
   readonly usedIndex: number;
 }
+type Indices = Pick<RingView, 'availableIndex' | 'usedIndex'>;
 
 /** Undefined while the queue is not ready, or lies outside memory. */
 export function viewRing(view: DeviceView, index: number): RingView | undefined {
   const seen = view.seen.queues[index];
   const queue = view.state.queues[index];
-  if (
-    seen === undefined ||
-    queue === undefined ||
-    !seen.ready ||
-    !seen.inMemory ||
-    !queue.ready ||
-    queue.size === 0 ||
-    queue.format === 'packed'
-  )
+  if (seen === undefined || queue === undefined || !seen.ready || !seen.inMemory || !queue.ready || queue.size === 0)
     return undefined;
   const { memory } = view.machine;
   return {
     view,
     queue,
     size: queue.size,
+    ...(queue.format === 'packed' ? packedIndices(queue) : splitIndices(queue, memory)),
+  };
+}
+
+/** A packed ring has no indices in memory. */
+function packedIndices({ availableIndex, usedIndex }: View<QueueState>): Indices {
+  return { availableIndex, usedIndex };
+}
+function splitIndices(queue: View<QueueState>, memory: GuestMemory): Indices {
+  return {
     availableIndex: memory.read16(queue.driverArea + availableOffset.idx),
     usedIndex: memory.read16(queue.deviceArea + usedOffset.idx),
   };
@@ -94,9 +100,14 @@ export interface RawDescriptor {
 export function readDescriptor({ view, queue }: RingView, index: number): RawDescriptor {
   const at = descriptorAddress(queue, index);
   const { memory } = view.machine;
+  const address = memory.read64(at + descriptorOffset.addr);
+  const length = memory.read32(at + descriptorOffset.len);
+  if (queue.format === 'packed') {
+    return { address, length, flags: memory.read16(at + packedOffset.flags), next: (index + 1) % queue.size };
+  }
   return {
-    address: memory.read64(at + descriptorOffset.addr),
-    length: memory.read32(at + descriptorOffset.len),
+    address,
+    length,
     flags: memory.read16(at + descriptorOffset.flags),
     next: memory.read16(at + descriptorOffset.next),
   };
@@ -107,6 +118,7 @@ const flagNames: readonly (readonly [number, string])[] = [
   [descriptorFlag.WRITE, 'WRITE'],
   [descriptorFlag.INDIRECT, 'INDIRECT'],
 ];
+const lapFlags = packedFlag.AVAIL | packedFlag.USED;
 
 export function flagText(flags: number): string {
   const known = flagNames.filter(([mask]) => (flags & mask) !== 0).map(([, name]) => name);
@@ -172,7 +184,9 @@ export function descriptorRow(ring: RingView, index: number, words: RowWords): D
   const raw = readDescriptor(ring, index);
   const violated = violatedCell(ring, index);
   const newest = newestEvent(ring);
-  const changed =
+  const isPacked = ring.queue.format === 'packed';
+  const wrote = newest?.kind === 'used' && newest.packedSize !== undefined && newest.slot === index;
+  const stored =
     newest?.kind === 'ring-store' &&
     newest.place.part === 'descriptor' &&
     newest.place.index === index &&
@@ -183,12 +197,13 @@ export function descriptorRow(ring: RingView, index: number, words: RowWords): D
     address: formatAddress(raw.address),
     length: groupDigits(raw.length),
     direction: directionOf(raw.flags),
-    flags: flagText(raw.flags),
-    next: (raw.flags & descriptorFlag.NEXT) === 0 && violated?.column !== 'next' ? null : raw.next,
+    flags: flagText(isPacked ? raw.flags & ~lapFlags : raw.flags),
+    next: isPacked || ((raw.flags & descriptorFlag.NEXT) === 0 && violated?.column !== 'next') ? null : raw.next,
+    ...(isPacked ? { packed: packedCell(ring, index) } : {}),
     head: holderOf(ring.queue, index)?.chain.head ?? null,
     ...words,
     ...(violated === undefined ? {} : { violated }),
-    ...(changed ? { changed } : {}),
+    ...(stored || wrote ? { changed: true } : {}),
   };
 }
 

@@ -12,6 +12,7 @@ import { parseIntent, parsePageMessage, plainText, type InspectorModel } from '.
 import { Bench, blockDevice, consoleDevice, entropyDevice } from '../../driver/bench';
 import { blockParts, piecesOf, readSector } from '../../driver/block';
 import { ScriptedDriver } from '../../driver/driver';
+import { PackedDriver } from '../../driver/packed-driver';
 
 function reportsOf(bench: Bench): readonly ViolationReport[] {
   return bench.monitor.violations.map((violation) =>
@@ -420,4 +421,92 @@ it('looking changes nothing', () => {
   const before = bench.state();
   for (let times = 0; times < 3; times++) look(bench);
   assert.equal(bench.state(), before);
+});
+
+describe('a packed ring', () => {
+  const packedBench = (queueSize: number): { bench: Bench; driver: PackedDriver } => {
+    const bench = new Bench({
+      devices: [blockDevice({ featuresOn: featureSet(feature.RING_PACKED), queueSize: 256 })],
+    });
+    const driver = new PackedDriver(bench, { features: featureSet(feature.EVENT_IDX), queueSize });
+    driver.start();
+    return { bench, driver };
+  };
+  const places = (model: InspectorModel): readonly (readonly [string, number])[] =>
+    queueOf(model).positions.map(({ label, value }) => [label, value]);
+
+  it('goes through the states of a request, with laps, flags and places', () => {
+    const { bench, driver } = packedBench(8);
+    for (let i = 0; i < 3; i++) readSector(driver, i);
+    const queue = driver.queue();
+    driver.addChain(queue, piecesOf(blockParts(driver, blockRequestType.IN, { sector: 5 })));
+    const building = queueOf(look(bench));
+    assert.equal(building.format, 'packed');
+    assert.equal(building.states, 'FBBBFFFF');
+    driver.publish(queue);
+    const published = look(bench);
+    assert.equal(queueOf(published).states, 'FAAAFFFF');
+    assert.match(
+      said(published),
+      /^Driver published buffer id 3 in slot 1 of queue 0; next is slot 4 with wrap counter 0\./,
+    );
+    assert.deepEqual(places(published), [
+      ['next to collect', 1],
+      ['next used', 1],
+      ['next to fetch', 1],
+      ['next available', 4],
+    ]);
+    assert.deepEqual(
+      queueOf(published)
+        .descriptors.slice(0, 5)
+        .map(({ packed }) => [packed?.lap, packed?.available, packed?.used, packed?.id]),
+      [
+        [2, 0, 1, 2],
+        [2, 0, 1, 3],
+        [2, 0, 1, 3],
+        [2, 0, 1, 3],
+        [1, 1, 0, 1],
+      ],
+    );
+    driver.notifyIfWanted(queue);
+    bench.run(3_000);
+    assert.equal(queueOf(look(bench)).states, 'FIIIFFFF');
+    bench.run(30_000);
+    const used = queueOf(look(bench));
+    assert.equal(used.states, 'FUUUFFFF');
+    assert.deepEqual(used.packed?.collect, { wrap: 0, lap: 2 });
+    assert.match(
+      plainText(used.chains[0]?.waiting ?? []),
+      /^Used, slot 1, OK\. Waits for the driver to look at its flags\./,
+    );
+    driver.waitUsed(queue);
+    const collected = queueOf(look(bench));
+    assert.equal(collected.states, 'FFFFFFFF');
+    assert.deepEqual(
+      collected.packed?.suppression.map(({ side, value }) => [side, value]),
+      [
+        ['driver', 'ENABLE'],
+        ['device', 'DESC 4, wrap 0'],
+      ],
+    );
+  });
+
+  it('names the structure that a store breaks', () => {
+    const { bench, driver } = packedBench(8);
+    bench.store(driver.queue().used + 2, 2, 1);
+    assert.deepEqual(
+      bench.monitor.violations.map(({ rule }) => rule),
+      ['packed.device-area-written'],
+    );
+    assert.equal(look(bench).violations[0]?.rule, 'packed.device-area-written');
+  });
+
+  it('of 256 entries sends what lives', () => {
+    const { bench, driver } = packedBench(256);
+    for (let i = 0; i < 100; i++) readSector(driver, i % 60);
+    const model = queueOf(look(bench));
+    assert.equal(model.states.length, 256);
+    assert.deepEqual(model.packed?.available, { wrap: 0, lap: 2 });
+    assert.equal(model.wires.length, 0);
+  });
 });

@@ -14,7 +14,9 @@ import { largeItems, missingRows, visibleFrame } from '../../../webview/screens/
 import { foldText, tableItems } from '../../../webview/screens/split-ring';
 import { placeEvents } from '../../../webview/screens/timeline';
 import { blockDevice } from '../../fixtures/inspector/device';
+import { packedIdle, packedQueue } from '../../fixtures/inspector/packed';
 import { largeQueue, smallQueue } from '../../fixtures/inspector/queue';
+import { circleText, linesOf, onCircle, placesOf, sector } from '../../../webview/drawing/circle';
 import { scenes } from '../../fixtures/inspector/scenes';
 import { ownedStore } from '../../fixtures/inspector/violation';
 
@@ -201,4 +203,31 @@ it('a descriptor has one detail wherever it appears', () => {
   const model = scenes.find((scene) => scene.name === 'split')?.model;
   assert.ok(model !== undefined);
   assert.equal(detailsOf(model).get('d3')?.title, 'Descriptor 3: header of head 3');
+});
+
+describe('the circle of a packed ring', () => {
+  it('goes clockwise from the top', () => {
+    const [top, right, bottom] = [0, 0.25, 0.5].map((turn) => onCircle(turn, 100));
+    assert.ok(top !== undefined && right !== undefined && bottom !== undefined);
+    assert.ok(top.y < right.y && right.y < bottom.y && right.x > top.x);
+    assert.match(sector(0, 0.25, 50, 100), /^M\S+ \S+A100 100 0 0 1 \S+ \S+L\S+ \S+A50 50 0 0 0 \S+ \S+Z$/);
+  });
+  it('gives places that agree one mark with all their names', () => {
+    assert.deepEqual(placesOf(packedQueue).map(linesOf), [
+      ['next to collect', 'driver, 9'],
+      ['next used', 'device, 11'],
+      ['next to fetch', 'device, 1'],
+      ['next available', 'driver, 3'],
+    ]);
+    assert.deepEqual(placesOf(packedIdle).map(linesOf), [
+      ['next to collect', 'next used', 'next to fetch', 'next available', 'slot 3'],
+    ]);
+  });
+  it('has a text form', () => {
+    assert.ok(packedQueue.packed !== undefined);
+    assert.equal(
+      circleText(packedQueue, packedQueue.packed),
+      'Ring of 16: next to collect 9, next used 11, next to fetch 1, next available 3; wrap counter of the driver 0, of the device 1',
+    );
+  });
 });
