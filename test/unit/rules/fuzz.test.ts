@@ -8,6 +8,7 @@ import { feature, featureSet } from '../../../emulator/virtio/spec/feature';
 import { mmioRegisters } from '../../../emulator/virtio/transport/mmio-registers';
 import { Bench, blockDevice, consoleDevice, entropyDevice, netDevice } from '../../driver/bench';
 import { ScriptedDriver } from '../../driver/driver';
+import { PackedDriver } from '../../driver/packed-driver';
 
 const sizes: readonly AccessSize[] = [1, 2, 4, 8];
 const offsets = mmioRegisters.map(({ offset }) => offset);
@@ -66,8 +67,12 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 const devices = [blockDevice, consoleDevice, entropyDevice, netDevice];
 
 function run(actions: readonly Action[], device: number, rules: Readonly<Record<string, string>>): Bench {
-  const bench = new Bench({ devices: [(devices[device] ?? blockDevice)()], rules, eventCapacity: 2000 });
-  const d = new ScriptedDriver(bench, {
+  // Each device with each ring format.
+  const isPacked = device >= devices.length;
+  const featuresOn = isPacked ? featureSet(feature.RING_PACKED, feature.RING_RESET) : 0n;
+  const configuration = (devices[device % devices.length] ?? blockDevice)({ featuresOn });
+  const bench = new Bench({ devices: [configuration], rules, eventCapacity: 2000 });
+  const d = new (isPacked ? PackedDriver : ScriptedDriver)(bench, {
     features: featureSet(
       feature.VERSION_1,
       feature.INDIRECT_DESC,
@@ -114,26 +119,30 @@ function step(d: ScriptedDriver, what: Extract<Action, { kind: 'step' }>['what']
 
 test('random drivers', () => {
   fc.assert(
-    fc.property(fc.array(action, { minLength: 5, maxLength: 80 }), fc.nat(devices.length - 1), (actions, device) => {
-      const reported = run(actions, device, { must: 'report' });
-      const stopped = run(actions, device, { must: 'break', should: 'break', hazard: 'break' });
-      const silent = run(actions, device, { '*': 'off' });
-      assert.equal(stopped.state(), reported.state());
-      assert.equal(silent.state(), reported.state());
-      assert.deepEqual(silent.monitor.violations, []);
-      const essence = (bench: Bench): unknown =>
-        bench.monitor.violations.map(({ rule, pc, step: at, queue, message, count }) => [
-          rule,
-          pc,
-          at,
-          queue,
-          message,
-          count,
-        ]);
-      assert.deepEqual(essence(stopped), essence(reported));
-      for (const { violation } of stopped.stops)
-        assert.equal(stopped.monitor.rootOf(violation.number).rule.length > 0, true);
-    }),
+    fc.property(
+      fc.array(action, { minLength: 5, maxLength: 80 }),
+      fc.nat(2 * devices.length - 1),
+      (actions, device) => {
+        const reported = run(actions, device, { must: 'report' });
+        const stopped = run(actions, device, { must: 'break', should: 'break', hazard: 'break' });
+        const silent = run(actions, device, { '*': 'off' });
+        assert.equal(stopped.state(), reported.state());
+        assert.equal(silent.state(), reported.state());
+        assert.deepEqual(silent.monitor.violations, []);
+        const essence = (bench: Bench): unknown =>
+          bench.monitor.violations.map(({ rule, pc, step: at, queue, message, count }) => [
+            rule,
+            pc,
+            at,
+            queue,
+            message,
+            count,
+          ]);
+        assert.deepEqual(essence(stopped), essence(reported));
+        for (const { violation } of stopped.stops)
+          assert.equal(stopped.monitor.rootOf(violation.number).rule.length > 0, true);
+      },
+    ),
     { numRuns: 150, seed: 20261121 },
   );
 });
