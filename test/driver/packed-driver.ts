@@ -126,6 +126,7 @@ export class PackedDriver extends ScriptedDriver {
   /** Makes the list that was written last available, by the flags of its first descriptor. */
   override publish(queue: DriverQueue): void {
     const state = this.state(queue);
+    this.orderStores();
     this.storeFlags(queue, state.head, state.headFlags);
     queue.availableIndex = state.next;
   }
@@ -134,6 +135,7 @@ export class PackedDriver extends ScriptedDriver {
   }
 
   override isNotificationWanted(queue: DriverQueue): boolean {
+    this.orderCheck();
     const word = this.ram(queue.used, 4);
     const flags = (word >>> 16) & 3;
     const old = queue.notifiedIndex;
@@ -148,6 +150,7 @@ export class PackedDriver extends ScriptedDriver {
   }
   /** Takes the used descriptor back; returns its buffer id. */
   override collect(queue: DriverQueue): number {
+    this.orderUsed();
     const at = this.descriptorAt(queue, queue.lastUsed);
     const id = this.ram(at + packedOffset.id, 2);
     this.ram(at + packedOffset.len, 4);

@@ -11,7 +11,6 @@ const planned = (pattern: string, why: string): Reason => ({ pattern, kind: 'pla
 const notSeen = (pattern: string, why: string): Reason => ({ pattern, kind: 'not seen', why });
 
 const unusual = 'planned: device moods. The device first has to do something unusual but legal';
-const ordering = 'planned: order of packed rings. That of split rings is judged';
 const payload = 'planned: ownership of payload. Needs loads of buffer bytes to be watched';
 const suspend = 'planned: VIRTIO_F_SUSPEND. No device offers it yet';
 const admin = 'planned: administration virtqueues, together with the PCI transport';
@@ -66,8 +65,6 @@ export const reasons: readonly Reason[] = [
   planned('block.op.driver.18', zoned),
   planned('block.op.driver.2*', zoned),
   planned('console.multiport-op.*', 'planned: console ports. VIRTIO_CONSOLE_F_MULTIPORT is not offered yet'),
-  planned('packed.update-flags.driver.1', ordering),
-  planned('packed.notify.driver.1', ordering),
   notSeen(
     'net.config.driver.4',
     'an address that the driver makes up shows only in its frames, where it may as well be one of a bridge',

@@ -17,6 +17,7 @@ import { notificationRules } from './notification';
 import { orderingRules } from './ordering';
 import { ownershipRules } from './ownership';
 import { packedSetupRules } from './packed-setup';
+import { packedOrderingRules } from './packed-ordering';
 import { packedRules } from './packed';
 import { pciRules } from './pci';
 import { queueSetupRules } from './queue-setup';
@@ -44,6 +45,7 @@ export const catalogue: readonly Rule[] = [
   ...ringRules,
   ...packedRules,
   ...orderingRules,
+  ...packedOrderingRules,
   ...ownershipRules,
   ...notificationRules,
   ...interruptRules,

@@ -27,7 +27,7 @@ function nowOf(fact: { readonly hart: number; readonly pc: bigint }, { step }: R
 }
 
 /** What shows a missing fence: the two accesses, what stood between them, and what should have. */
-function pair(
+export function orderPair(
   at: RuleContext,
   earlier: { readonly text: string; readonly hart: number; readonly pc: bigint; readonly step: number },
   later: string,
@@ -67,7 +67,7 @@ function unorderedPublish(fact: Publish, at: RuleContext): false | Finding {
   const more = loose.length === 1 ? '' : ` and ${loose.length - 1} more`;
   return {
     message: `Queue ${fact.queue}: available idx ${fact.before} → ${fact.after} is stored with nothing that keeps the store to ${what}${more} before it.`,
-    evidence: pair(
+    evidence: orderPair(
       at,
       { ...newest, text: `store to ${what}` },
       `store to available idx, pc ${hex(fact.pc)}`,
@@ -88,7 +88,7 @@ function unorderedBuffer(fact: Publish, at: RuleContext): false | Finding {
   if (stray === undefined) return false;
   return {
     message: `Queue ${fact.queue}: available idx ${fact.before} → ${fact.after} is stored with nothing that keeps the store to the buffer at ${hex(stray.start)} before it.`,
-    evidence: pair(
+    evidence: orderPair(
       at,
       { ...stray, hart: fact.hart, text: `store to buffer ${hex(stray.start)}` },
       `store to available idx, pc ${hex(fact.pc)}`,
@@ -108,7 +108,7 @@ function earlyCheck(fact: FactOf<'ring-load'>, at: RuleContext): false | Finding
   if (at.ordering.verdict(publish, 'write', nowOf(fact, at), 'read') !== 'unordered') return false;
   return {
     message: `Queue ${fact.queue}: used ${field} is loaded with nothing that keeps the store to available idx before it.`,
-    evidence: pair(
+    evidence: orderPair(
       at,
       { ...publish, text: 'store to available idx' },
       `load of used ${field}, pc ${hex(fact.pc)}`,
@@ -126,11 +126,12 @@ function earlyDoorbell(fact: FactOf<'notify'>, at: RuleContext): false | Finding
   if (publish === undefined) return false;
   const verdict = at.ordering.verdict(publish, 'write', nowOf(fact, at), 'output');
   if (verdict !== 'unordered' && verdict !== 'dependent') return false;
+  const stored = queue?.format === 'packed' ? 'the flags of the published descriptor' : 'available idx';
   return {
-    message: `Queue ${fact.queue} is notified with nothing that keeps the store to available idx, in memory, before the store to the device's register.`,
-    evidence: pair(
+    message: `Queue ${fact.queue} is notified with nothing that keeps the store to ${stored}, in memory, before the store to the device's register.`,
+    evidence: orderPair(
       at,
-      { ...publish, text: 'store to available idx' },
+      { ...publish, text: `store to ${stored}` },
       `store to QueueNotify, pc ${hex(fact.pc)}`,
       'fence w,o',
     ),
@@ -141,7 +142,7 @@ function earlyDoorbell(fact: FactOf<'notify'>, at: RuleContext): false | Finding
 
 const doorbellTexts: Pick<RuleTexts, 'blames' | 'fix' | 'title'> = {
   title: 'Driver notified the device without ordering its ring stores before the doorbell',
-  fix: 'Execute `fence w,o` (or a wider one) between the store to the available index and the store to QueueNotify. A fence of memory alone, such as `fence rw,rw`, says nothing about device registers.',
+  fix: 'Execute `fence w,o` (or a wider one) between the store that publishes (available index, or flags of a packed descriptor) and the store to QueueNotify. A fence of memory alone, such as `fence rw,rw`, says nothing about device registers.',
   blames: 'access',
 };
 
@@ -155,7 +156,7 @@ function looseRecheck(fact: FactOf<'idle' | 'interrupt-claim'>, at: RuleContext)
     return [
       {
         message: `Queue ${queue.index}: the last look at used idx before waiting has nothing that keeps the store to ${store} before it.`,
-        evidence: pair(
+        evidence: orderPair(
           at,
           { ...wish, text: `store to ${store}` },
           `load of used idx, pc ${hex(look.pc)}, step ${look.step}`,
@@ -217,11 +218,11 @@ export const orderingRules: readonly Rule[] = [
   rule('ordering', {
     ...doorbellTexts,
     id: 'ordering.doorbell',
-    why: 'The doorbell is a device register, and RISC-V orders memory before registers only where a fence names output. A device that is woken first finds the old index and goes back to sleep.',
+    why: 'The doorbell is a device register, and RISC-V orders memory before registers only where a fence names output. A device that is woken first finds nothing new and goes back to sleep.',
     level: 'hazard',
     covers: [],
     section: '2.7.13.4',
-    needs: { ring: 'split', withoutFeature: feature.ORDER_PLATFORM },
+    needs: { withoutFeature: feature.ORDER_PLATFORM },
     on: ['notify'],
     broken: earlyDoorbell,
   }),
@@ -232,7 +233,7 @@ export const orderingRules: readonly Rule[] = [
     level: 'must',
     covers: ['core.reserved-features.driver.8'],
     section: '6.1',
-    needs: { ring: 'split', feature: feature.ORDER_PLATFORM },
+    needs: { feature: feature.ORDER_PLATFORM },
     on: ['notify'],
     broken: earlyDoorbell,
   }),

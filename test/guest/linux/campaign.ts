@@ -35,6 +35,15 @@ const packed: readonly Boot[] = [
     ring: 'packed',
     features: ['-INDIRECT_DESC', '-EVENT_IDX'],
   },
+  ...(['split', 'packed'] as const).map((ring) => ({
+    name: `every ring feature, ${ring}`,
+    bios: firmware,
+    harts: 1,
+    root: 'disk' as const,
+    words: 'echo',
+    ring,
+    features: ['+IN_ORDER', '+NOTIFICATION_DATA', '+RING_RESET', '+ACCESS_PLATFORM', '+ORDER_PLATFORM'],
+  })),
 ];
 const quick: Boot = { name: 'quick', bios: firmware, harts: 1, root: 'initramfs', words: 'quiet quick' };
 

@@ -53,7 +53,7 @@ test('coverage does not shrink', () => {
   assert.ok(countCoverage(ancestorCoverage()).ruled >= 80);
 });
 
-for (const area of ['core', 'mmio', 'split']) {
+for (const area of ['core', 'mmio', 'split', 'packed']) {
   test(`of area ${area} only what needs provocation, ordering or a later part is open`, () => {
     const open = statementCoverage('target').filter(
       ({ subject, rules }) => subject.area === area && rules.length === 0,

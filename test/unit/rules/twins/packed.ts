@@ -93,6 +93,25 @@ function changedTable(
   );
 }
 
+/** A read that is written but not published, on a bench that judges the order of accesses. */
+function orderTwin(
+  rule: string,
+  driver: DriverOptions,
+  script: (d: PackedDriver, queue: DriverQueue, wrong: boolean) => bigint,
+): Twin {
+  const twin = packedTwin(
+    rule,
+    (d, wrong) => {
+      d.start();
+      const queue = d.queue();
+      d.addChain(queue, readPieces(d));
+      return script(d, queue, wrong);
+    },
+    driver,
+  );
+  return { ...twin, bench: () => ({ ...packedDevice(), order: true }) };
+}
+
 export const packedTwins: readonly Twin[] = [
   packedTwin('packed.misaligned', (d, wrong) => {
     d.probe();
@@ -407,4 +426,32 @@ export const packedTwins: readonly Twin[] = [
       rule === 'notify.suppressed' ? {} : withEventIdx,
     ),
   ),
+  ...([{}, withEventIdx] as const).flatMap((driver) => [
+    orderTwin('ordering.packed-publish', driver, (d, queue, wrong) => {
+      if (wrong) d.bench.fence('w', 'o');
+      else d.orderStores();
+      const pc = at(d, () => d.storeFlags(queue, 0, d.state(queue).headFlags));
+      queue.availableIndex = 3;
+      d.notifyIfWanted(queue);
+      d.waitUsed(queue);
+      return pc;
+    }),
+    orderTwin('ordering.packed-notification-check', driver, (d, queue, wrong) => {
+      d.publish(queue);
+      if (wrong) d.bench.fence('w', 'w');
+      else d.orderCheck();
+      const pc = at(d, () => d.ram(queue.used, 4));
+      d.notify(queue);
+      d.waitUsed(queue);
+      return pc;
+    }),
+  ]),
+  orderTwin('ordering.doorbell', {}, (d, queue, wrong) => {
+    d.publish(queue);
+    if (wrong) d.bench.fence('rw', 'rw');
+    else d.orderDoorbell();
+    const pc = at(d, () => d.write('QueueNotify', 0));
+    d.waitUsed(queue);
+    return pc;
+  }),
 ];
