@@ -15,6 +15,7 @@ export class Clock implements Stateful {
   private nextOrder = 0;
   /** Virtual nanoseconds that passed while every hart waited. */
   private skippedNanoseconds = 0;
+  private ranCount = 0;
   private readonly handlers = new Map<string, (token: number) => void>();
 
   /**
@@ -31,6 +32,11 @@ export class Clock implements Stateful {
   /** Virtual nanoseconds since reset. */
   now(): number {
     return Math.floor(this.currentStep() / this.harts) + this.skippedNanoseconds;
+  }
+
+  /** Entries that ran since reset. */
+  get ran(): number {
+    return this.ranCount;
   }
 
   handle(owner: string, handler: (token: number) => void): void {
@@ -69,6 +75,7 @@ export class Clock implements Stateful {
     const handler = this.handlers.get(first.owner);
     if (handler === undefined) throw new Error(`nobody handles what ${first.owner} scheduled`);
     handler(first.token);
+    this.ranCount++;
     return true;
   }
 
@@ -91,13 +98,15 @@ export class Clock implements Stateful {
       entries: this.entries.map((e) => ({ ...e })),
       nextOrder: this.nextOrder,
       skipped: this.skippedNanoseconds,
+      ran: this.ranCount,
     };
   }
   restore(state: SavedState): void {
-    const saved = state as { entries: ScheduledEntry[]; nextOrder: number; skipped: number };
+    const saved = state as { entries: ScheduledEntry[]; nextOrder: number; skipped: number; ran: number };
     this.entries = saved.entries.map((e) => ({ ...e }));
     this.nextOrder = saved.nextOrder;
     this.skippedNanoseconds = saved.skipped;
+    this.ranCount = saved.ran;
   }
 
   private stepOf(nanoseconds: number): number {

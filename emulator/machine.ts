@@ -1,7 +1,7 @@
 // Composition root: a configuration goes in, a machine comes out. It joins processor, bus, board, virtio and rules, and decides when
 // who acts; it holds no behaviour of any of them. [design: the machine, exactly what happens]
 // Guarantees: what a guest computes depends only on configuration, seed and the recorded inputs, never on how often `run` returns.
-import type { Accessor, AccessSize, MmioRegion, WatchedAccess } from './bus/access';
+import type { Accessor, AccessSize, MmioRegion, SavedState, WatchedAccess } from './bus/access';
 import { AddressMap } from './bus/address-map';
 import { Ram } from './bus/ram';
 import type { GuestMemory } from './bus/memory';
@@ -11,81 +11,32 @@ import { ramBase, virtioSlot, virtioSlots } from './board/memory-map';
 import { Clock } from './clock';
 import type { MachineConfiguration } from './configuration';
 import { createCpu } from './cpu';
-import {
-  type Cpu,
-  type CpuEnvironment,
-  type CpuOptions,
-  pageFlag,
-  type RunExit,
-  type TrapReport,
-} from './cpu/contract';
+import { type Cpu, type CpuEnvironment, pageFlag, type RunExit, type TrapReport } from './cpu/contract';
 import type { VirtioEvent } from './record/events';
+import { applyInput, type InputChange, InputLog } from './record/inputs';
+import { isBefore, type Moment } from './record/moment';
+import { RevertibleDisk } from './record/revertible-disk';
+import { Snapshots } from './record/snapshots';
 import { hashState } from './record/state-hash';
 import { poisonByte } from './virtio/mood';
 import { createVirtio, devicesAt, type Virtio } from './virtio/virtio';
 import type { Violation } from './virtio/violation';
+import type { MachineExit, MachineListener, MachineOptions, RunOptions, Watchpoint } from './machine-contract';
 import { createMonitor, type Monitor } from './virtio/watch/monitor';
-import type { RulePolicy } from './virtio/watch/policy';
 
-/** Why `run` came back. */
-export type MachineExit =
-  | { readonly kind: 'limit' }
-  | { readonly kind: 'paused' }
-  | { readonly kind: 'breakpoint'; readonly hart: number; readonly pc: bigint }
-  | { readonly kind: 'watchpoint'; readonly access: WatchedAccess }
-  | { readonly kind: 'violation'; readonly violation: Violation }
-  /** The event that `stopAtEvent` waited for; the newest one when a step made several. */
-  | { readonly kind: 'event'; readonly event: VirtioEvent }
-  /** Every hart waits. `dueNanoseconds` is the virtual time until something happens by itself; undefined: only input can wake it. */
-  | { readonly kind: 'idle'; readonly dueNanoseconds: number | undefined }
-  | { readonly kind: 'finished'; readonly outcome: FinishOutcome }
-  | {
-      readonly kind: 'lost';
-      readonly hart: number;
-      readonly pc: bigint;
-      readonly cause: number;
-      readonly tval: bigint;
-    };
+export type { MachineExit, MachineListener, MachineOptions, RunOptions, Watchpoint } from './machine-contract';
 
-export interface RunOptions {
-  /** Come back no later than at this step. */
-  readonly untilStep: number;
-  /** Whether virtual time jumps over idle stretches; otherwise `run` comes back `idle` and the caller paces the jump. */
-  readonly skipIdle: boolean;
-}
-
-/** Watches guest-physical RAM bytes for the debugger. */
-export interface Watchpoint {
-  readonly address: number;
-  readonly lengthBytes: number;
-  readonly load: boolean;
-  readonly store: boolean;
-}
-
-export interface MachineListener {
-  /** Bytes of a guest console: `uart0` or a device's channel. */
-  output?(channel: string, bytes: Uint8Array): void;
-  event?(event: VirtioEvent): void;
-  violation?(violation: Violation): void;
-}
-
-export interface MachineOptions {
-  /** A word that another thread sets to a non-zero value to make `run` come back. */
-  readonly stopWord?: Int32Array;
-  /** What happens when a rule is broken; absent: the default policy. It may change while the machine runs. */
-  readonly policy?: RulePolicy;
-  /** Evaluates the condition of a policy entry; absent: every condition holds. */
-  readonly condition?: (expression: string, violation: Violation) => boolean;
-  /** How the processor gets its speed; executions are the same whatever is chosen. */
-  readonly processor?: Pick<CpuOptions, 'compiler' | 'compileThreshold'>;
-}
-
-/** An input and where it was applied. With configuration and seed, the inputs determine the whole run. */
-export interface RecordedInput {
-  readonly step: number;
-  readonly virtualNanoseconds: number;
-  readonly channel: string;
-  readonly bytes: Uint8Array;
+/** Everything of a machine but RAM, as plain data. */
+interface MachineState {
+  readonly applied: number;
+  readonly idleSince: number;
+  readonly finished: FinishOutcome | undefined;
+  readonly cpu: SavedState;
+  readonly clock: SavedState;
+  readonly board: SavedState;
+  readonly virtio: SavedState;
+  readonly monitor: SavedState;
+  readonly disks: readonly SavedState[];
 }
 
 export class Machine {
@@ -95,7 +46,8 @@ export class Machine {
   readonly board: Board;
   readonly virtio: Virtio;
   readonly monitor: Monitor;
-  readonly inputs: RecordedInput[] = [];
+  readonly inputs = new InputLog();
+  readonly snapshots: Snapshots;
   private readonly map: AddressMap;
   private finished: FinishOutcome | undefined;
   private stopViolation: Violation | undefined;
@@ -107,10 +59,15 @@ export class Machine {
   private readonly virtioWatch = new Map<number, number>();
   /** The access that the user let pass after a stop in front of it. */
   private passing: { hart: number; pc: bigint; step: number } | undefined;
-  private idleReported = false;
+  /** The step of the wait that was told last: any instruction ends a wait. */
+  private idleSince = -1;
   private stopRequested = false;
   private breakpoints: ReadonlySet<bigint> = new Set();
   private temporaryBreakpoint: bigint | undefined;
+  private readonly disks: readonly RevertibleDisk[];
+  /** The latest moment the machine has been at, while it is before it: what happens until then has been told already. */
+  private furthest: Moment | undefined;
+  private restoring = false;
 
   constructor(
     readonly configuration: MachineConfiguration,
@@ -132,6 +89,7 @@ export class Machine {
       this.cpu.ram.fill(poisonByte);
     }
     this.memory = new Ram(this.cpu);
+    this.snapshots = new Snapshots(this.cpu, this);
     this.clock = new Clock(
       () => this.cpu.steps,
       harts,
@@ -152,7 +110,7 @@ export class Machine {
         clock: this.clock,
         harts,
         setInterrupt: (hart, name, level) => this.cpu.setInterrupt(hart, name, level),
-        output: (channel, bytes) => this.listener.output?.(channel, bytes),
+        output: (channel, bytes) => this.output(channel, bytes),
         finish: (outcome) => {
           this.finished ??= outcome;
           this.cpu.requestStop();
@@ -163,7 +121,15 @@ export class Machine {
       this.cpu,
       this.memory,
     );
-    this.virtio = createVirtio(configuration.devices, {
+    const disks: RevertibleDisk[] = [];
+    const devices = configuration.devices.map((device) => {
+      if (device.type !== 'block' || options.revertible !== true) return device;
+      const backend = new RevertibleDisk(device.backend, () => this.isLive());
+      disks.push(backend);
+      return { ...device, backend };
+    });
+    this.disks = disks;
+    this.virtio = createVirtio(devices, {
       memory: this.memory,
       clock: this.clock,
       sink: this.monitor,
@@ -173,7 +139,7 @@ export class Machine {
       })),
       pci: this.board.pci,
       seed: configuration.seed,
-      output: (channel, bytes) => this.listener.output?.(channel, bytes),
+      output: (channel, bytes) => this.output(channel, bytes),
       setWatch: (page, flags) => this.watchForVirtio(page, flags),
     });
     this.monitor.attach(this.virtio);
@@ -191,17 +157,73 @@ export class Machine {
     return this.cpu.steps;
   }
 
-  /** Runs guest and devices. Comes back at a step boundary. */
+  /** Where the machine is in its run. */
+  get moment(): Moment {
+    return {
+      step: this.cpu.steps,
+      actions: this.clock.ran,
+      inputs: this.inputs.applied,
+      virtualNanoseconds: this.clock.now(),
+    };
+  }
+
+  /** Runs guest and devices. Comes back at a step boundary. In the machine's past, recorded inputs are applied again. */
   run(options: RunOptions): MachineExit {
+    return this.advance(options, undefined);
+  }
+
+  /**
+   * Runs to exactly this moment, which must not have passed. What would stop `run` on the way is told to `stopped`, and passed; only a
+   * pause, the guest's end or a wait that nothing ends come back before.
+   */
+  runTo(moment: Moment, stopped: (exit: MachineExit) => void = () => undefined): MachineExit {
+    for (;;) {
+      const exit = this.advance({ untilStep: moment.step, skipIdle: true }, moment);
+      if (exit.kind === 'limit' || exit.kind === 'paused' || exit.kind === 'finished' || exit.kind === 'idle')
+        return exit;
+      stopped(exit);
+      if (exit.kind === 'breakpoint') this.cpu.passBreakpointOnce();
+      if (exit.kind === 'violation') this.passStop();
+    }
+  }
+
+  private advance(options: RunOptions, bound: Moment | undefined): MachineExit {
     for (;;) {
       const ended = this.pendingExit();
       if (ended !== undefined) return ended;
+      if (bound !== undefined && !isBefore(this.moment, bound)) return { kind: 'limit' };
+      if (this.applyRecorded()) continue;
       if (this.runDue()) continue;
-      if (this.cpu.steps >= options.untilStep) return { kind: 'limit' };
-      const exit = this.cpu.run(Math.min(options.untilStep, this.clock.nextStep() ?? Number.MAX_SAFE_INTEGER));
-      const translated = this.translateExit(exit, options);
+      // Before the bound at its step, every hart waits.
+      if (this.cpu.steps >= options.untilStep && bound === undefined) return { kind: 'limit' };
+      const exit = this.cpu.run(this.nextLimit(options.untilStep));
+      const translated = this.translateExit(exit, options, bound);
       if (translated !== undefined) return translated;
     }
+  }
+
+  /** The step at which something is to happen next; more than the present one. */
+  private nextLimit(untilStep: number): number {
+    const { steps } = this.cpu;
+    const input = this.inputs.next?.step ?? untilStep;
+    const limit = Math.min(untilStep, this.clock.nextStep() ?? untilStep, input > steps ? input : untilStep);
+    return Math.max(limit, steps + 1);
+  }
+
+  /** Applies the input that was recorded for now. */
+  private applyRecorded(): boolean {
+    if (this.inputs.next === undefined) return false;
+    const input = this.inputs.takeAt(this.moment);
+    if (input === undefined) {
+      if (isBefore(this.inputs.next, this.moment)) {
+        throw new Error(
+          `an input of step ${this.inputs.next.step} was not met again: the run differs from its recording`,
+        );
+      }
+      return false;
+    }
+    applyInput(input.change, this);
+    return true;
   }
 
   /** Makes `run` come back `paused` at the next step boundary. For listeners, whether a hart or a device is at work when they hear. */
@@ -229,7 +251,7 @@ export class Machine {
 
   /** Every hart waits: moves virtual time on by at most `nanoseconds`, no further than to what is due. */
   skipIdleTime(nanoseconds: number): void {
-    this.clock.skip(nanoseconds);
+    this.clock.skip(Math.min(nanoseconds, this.untilInput()));
   }
 
   /** `run` returns once an event matches; undefined: never. */
@@ -239,9 +261,73 @@ export class Machine {
 
   /** Bytes from the outside. Call it only while `run` is not active: inputs land on step boundaries. */
   input(channel: string, bytes: Uint8Array): void {
-    this.inputs.push({ step: this.cpu.steps, virtualNanoseconds: this.clock.now(), channel, bytes });
-    if (channel === 'uart0') this.board.input(bytes);
-    else this.virtio.input(channel, bytes);
+    this.change({ kind: 'bytes', channel, bytes });
+  }
+
+  /**
+   * Changes the machine from outside, and records it. In the machine's past it makes the run go another way from here: what was
+   * recorded behind is forgotten. Call it only while `run` is not active.
+   */
+  change(change: InputChange): void {
+    if (!this.isLive()) {
+      this.inputs.cut();
+      this.snapshots.dropLater(this.moment);
+      this.furthest = undefined;
+    }
+    const { moment } = this;
+    applyInput(change, this);
+    this.inputs.add(moment, change);
+  }
+
+  /** Whether the machine does everything for the first time; false in its past. */
+  isLive(): boolean {
+    if (this.restoring) return false;
+    if (this.furthest === undefined) return true;
+    if (isBefore(this.moment, this.furthest)) return false;
+    this.furthest = undefined;
+    return true;
+  }
+
+  /** Everything but RAM. */
+  save(): SavedState {
+    const state: MachineState = {
+      applied: this.inputs.applied,
+      idleSince: this.idleSince,
+      finished: this.finished,
+      cpu: this.cpu.save(),
+      clock: this.clock.save(),
+      board: this.board.save(),
+      virtio: this.virtio.save(),
+      monitor: this.monitor.save(),
+      disks: this.disks.map((disk) => disk.save()),
+    };
+    return state;
+  }
+
+  /** Puts back what `save` gave, after RAM. Listeners hear nothing until the machine is where it was. */
+  restore(saved: SavedState): void {
+    const state = saved as MachineState;
+    const { moment } = this;
+    if (this.furthest === undefined || isBefore(this.furthest, moment)) this.furthest = moment;
+    this.restoring = true;
+    try {
+      this.virtio.restore(state.virtio);
+      this.board.restore(state.board);
+      this.monitor.restore(state.monitor);
+      this.cpu.restore(state.cpu);
+      this.clock.restore(state.clock);
+    } finally {
+      this.restoring = false;
+    }
+    this.disks.forEach((disk, index) => disk.restore(state.disks[index] ?? { blocks: new Map() }));
+    this.inputs.goTo(state.applied);
+    this.idleSince = state.idleSince;
+    this.finished = state.finished;
+    this.stopViolation = undefined;
+    this.stopWatchpoint = undefined;
+    this.stopEvent = undefined;
+    this.stopRequested = false;
+    this.passing = undefined;
   }
 
   setBreakpoints(pcs: readonly bigint[]): void {
@@ -362,8 +448,7 @@ export class Machine {
     return this.clock.runOneDue();
   }
 
-  private translateExit(exit: RunExit, options: RunOptions): MachineExit | undefined {
-    if (exit.kind !== 'idle') this.idleReported = false;
+  private translateExit(exit: RunExit, options: RunOptions, bound: Moment | undefined): MachineExit | undefined {
     switch (exit.kind) {
       case 'limit':
         return undefined;
@@ -375,20 +460,36 @@ export class Machine {
       case 'lost':
         return this.pendingExit() ?? exit;
       case 'idle': {
-        if (!this.idleReported) {
-          this.idleReported = true;
+        if (this.idleSince !== this.cpu.steps) {
+          this.idleSince = this.cpu.steps;
           this.monitor.record({ kind: 'idle', by: 'board', device: undefined, harts: this.cpu.harts });
         }
         const ended = this.pendingExit();
         if (ended !== undefined) return ended;
-        if (options.skipIdle && this.clock.skip(Number.MAX_SAFE_INTEGER)) return undefined;
-        return { kind: 'idle', dueNanoseconds: this.clock.untilNext() };
+        const untilBound = bound?.step === this.cpu.steps ? bound.virtualNanoseconds - this.clock.now() : Infinity;
+        const untilOutside = Math.min(this.untilInput(), untilBound);
+        if (options.skipIdle && this.clock.skip(untilOutside)) return undefined;
+        const untilNext = this.clock.untilNext();
+        return {
+          kind: 'idle',
+          dueNanoseconds: untilNext === undefined ? undefined : Math.min(untilNext, untilOutside),
+        };
       }
     }
   }
 
+  /** Virtual time until an input is to be applied again while every hart waits. */
+  private untilInput(): number {
+    const { next } = this.inputs;
+    return next?.step === this.cpu.steps ? next.virtualNanoseconds - this.clock.now() : Infinity;
+  }
+
+  private output(channel: string, bytes: Uint8Array): void {
+    if (this.isLive()) this.listener.output?.(channel, bytes);
+  }
+
   private noteEvent(event: VirtioEvent): void {
-    this.listener.event?.(event);
+    if (this.isLive()) this.listener.event?.(event);
     if (this.eventFilter?.(event) === true) {
       this.stopEvent = event;
       this.cpu.requestStop();
@@ -396,7 +497,7 @@ export class Machine {
   }
 
   private noteViolation(violation: Violation, stop: boolean): void {
-    this.listener.violation?.(violation);
+    if (this.isLive()) this.listener.violation?.(violation);
     if (!stop || this.stopViolation !== undefined) return;
     this.stopViolation = violation;
     this.cpu.requestStop();

@@ -302,7 +302,8 @@ class Builder {
       return;
     }
     // QEMU 7.2 goes on counting where the low word is 0.
-    const operand = this.destination() || 5;
+    let operand = 0;
+    while (operand === 0) operand = this.destination();
     this.push(required('bseti'), { rd: operand, rs1: operand, shamt: this.random.below(32) });
     this.push(instruction, { rs1: operand }, { inside: true });
   }

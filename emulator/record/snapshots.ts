@@ -1,0 +1,94 @@
+// Snapshots of a machine: its plain state, and RAM copy on write. They cost nothing until the first one is taken. [design: history]
+// Guarantees: a machine that was restored does from then on exactly what it did after the snapshot was taken.
+import type { SavedState } from '../bus/access';
+import type { Moment } from './moment';
+import { type PagedMemory, PageHistory, type PageVersion } from './page-history';
+
+export interface Snapshot {
+  readonly moment: Moment;
+  /** Bytes of its state, RAM apart; about. */
+  readonly stateBytes: number;
+}
+
+interface Taken extends Snapshot {
+  readonly state: SavedState;
+  readonly pages: PageVersion;
+}
+
+/** What can be saved and put back besides RAM. RAM is in place before `restore` is called. */
+export interface Snapshotted {
+  readonly moment: Moment;
+  save(): SavedState;
+  restore(state: SavedState): void;
+}
+
+export class Snapshots {
+  private readonly pages: PageHistory;
+  private taken: Taken[] = [];
+
+  constructor(
+    memory: PagedMemory,
+    private readonly machine: Snapshotted,
+  ) {
+    this.pages = new PageHistory(memory);
+  }
+
+  /** In order of time. */
+  get all(): readonly Snapshot[] {
+    return this.taken;
+  }
+  /** Bytes of all of them, about. */
+  get bytes(): number {
+    return this.taken.reduce((sum, { stateBytes }) => sum + stateBytes, this.pages.bytes);
+  }
+
+  /** The machine as it is now. Call it at a step boundary, never while `run` is active. */
+  take(): Snapshot {
+    const state = this.machine.save();
+    const snapshot = { moment: this.machine.moment, stateBytes: sizeOf(state), state, pages: this.pages.take() };
+    const place = this.taken.findIndex(({ moment }) => moment.step > snapshot.moment.step);
+    this.taken.splice(place < 0 ? this.taken.length : place, 0, snapshot);
+    return snapshot;
+  }
+
+  /** Takes the machine to where it was. Throws RangeError for a snapshot that was dropped or is another machine's. */
+  restore(snapshot: Snapshot): void {
+    const { pages, state } = this.find(snapshot);
+    this.pages.restore(pages);
+    this.machine.restore(state);
+  }
+
+  drop(snapshot: Snapshot): void {
+    this.pages.drop(this.find(snapshot).pages);
+    this.taken = this.taken.filter((each) => each !== snapshot);
+  }
+
+  /** The run goes another way from here: what was taken behind the machine's present is no more. */
+  dropLater(present: Moment): void {
+    this.pages.dropLater();
+    this.taken = this.taken.filter(({ moment }) => moment.step <= present.step);
+  }
+
+  private find(snapshot: Snapshot): Taken {
+    const found = this.taken.find((each) => each === snapshot);
+    if (found === undefined) throw new RangeError('this snapshot was dropped, or belongs to another machine');
+    return found;
+  }
+}
+
+const bytesOfNumber = 16;
+
+/** What a plain value takes in memory, about; parts that are shared count each time. */
+function sizeOf(value: unknown): number {
+  if (value instanceof Uint8Array) return value.byteLength;
+  if (value instanceof Map)
+    return [...value].reduce<number>((sum, [key, item]) => sum + sizeOf(key) + sizeOf(item), 64);
+  if (value instanceof Set) return value.size * bytesOfNumber;
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + sizeOf(item), bytesOfNumber);
+  if (typeof value === 'object' && value !== null) {
+    // What is frozen is shared with the machine and with other snapshots.
+    if (Object.isFrozen(value)) return bytesOfNumber;
+    return Object.values(value).reduce<number>((sum, item) => sum + sizeOf(item), bytesOfNumber);
+  }
+  return typeof value === 'string' ? value.length : bytesOfNumber;
+}
