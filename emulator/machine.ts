@@ -173,18 +173,23 @@ export class Machine {
   }
 
   /**
-   * Runs to exactly this moment, which must not have passed. What would stop `run` on the way is told to `stopped`, and passed; only a
-   * pause, the guest's end or a wait that nothing ends come back before.
+   * Runs to exactly this moment, which must not have passed. What would stop `run` on the way is told to `stopped`, and passed unless that
+   * is true; only a pause, the guest's end or a wait that nothing ends come back before as well.
    */
-  runTo(moment: Moment, stopped: (exit: MachineExit) => void = () => undefined): MachineExit {
+  runTo(moment: Moment, stopped: (exit: MachineExit) => boolean = () => false): MachineExit {
     for (;;) {
       const exit = this.advance({ untilStep: moment.step, skipIdle: true }, moment);
       if (exit.kind === 'limit' || exit.kind === 'paused' || exit.kind === 'finished' || exit.kind === 'idle')
         return exit;
-      stopped(exit);
-      if (exit.kind === 'breakpoint') this.cpu.passBreakpointOnce();
-      if (exit.kind === 'violation') this.passStop();
+      if (stopped(exit)) return exit;
+      this.pass(exit);
     }
+  }
+
+  /** Lets the next run go on from a stop. */
+  pass(exit: MachineExit): void {
+    if (exit.kind === 'breakpoint') this.cpu.passBreakpointOnce();
+    if (exit.kind === 'violation') this.passStop();
   }
 
   private advance(options: RunOptions, bound: Moment | undefined): MachineExit {

@@ -33,15 +33,19 @@ export class PageHistory {
     return this.copies * pageBytes;
   }
 
-  /** Keeps RAM as it is now, behind the version that the machine came from. */
-  take(): PageVersion {
+  /**
+   * Keeps RAM as it is now, behind `after`, the newest version of an earlier moment. Where the machine came from an older one, what is
+   * dirty holds more pages than need be, and all that were written since `after`.
+   */
+  take(after: PageVersion | undefined): PageVersion {
     const version: Version = { pages: new Map(), released: false };
     for (const page of this.dirtyPages()) {
       const copy = this.copyOf(page);
       if (copy !== undefined) this.copies++;
       version.pages.set(page, copy);
     }
-    this.versions.splice(this.present === undefined ? 0 : this.placeOf(this.present) + 1, 0, version);
+    const place = Math.max(...[after, this.present].map((each) => (each === undefined ? -1 : this.placeOf(each))));
+    this.versions.splice(place + 1, 0, version);
     this.moveTo(version);
     return version;
   }
@@ -65,14 +69,6 @@ export class PageHistory {
     if (version === undefined) return;
     if (version === this.present) version.released = true;
     else this.merge(version);
-  }
-
-  /** Forgets all versions behind the one that the machine came from: the run goes another way from here. */
-  dropLater(): void {
-    const kept = this.present === undefined ? 0 : this.placeOf(this.present) + 1;
-    for (const version of this.versions.splice(kept)) {
-      for (const copy of version.pages.values()) if (copy !== undefined) this.copies--;
-    }
   }
 
   /** Its pages go to the next version where that has none of its own. */

@@ -1,11 +1,13 @@
 // Snapshots of a machine: its plain state, and RAM copy on write. They cost nothing until the first one is taken. [design: history]
 // Guarantees: a machine that was restored does from then on exactly what it did after the snapshot was taken.
 import type { SavedState } from '../bus/access';
-import type { Moment } from './moment';
+import { isBefore, type Moment } from './moment';
 import { type PagedMemory, PageHistory, type PageVersion } from './page-history';
 
 export interface Snapshot {
   readonly moment: Moment;
+  /** Events of the run before it. */
+  readonly events: number;
   /** Bytes of its state, RAM apart; about. */
   readonly stateBytes: number;
 }
@@ -18,6 +20,7 @@ interface Taken extends Snapshot {
 /** What can be saved and put back besides RAM. RAM is in place before `restore` is called. */
 export interface Snapshotted {
   readonly moment: Moment;
+  readonly monitor: { readonly events: { readonly length: number } };
   save(): SavedState;
   restore(state: SavedState): void;
 }
@@ -45,9 +48,13 @@ export class Snapshots {
   /** The machine as it is now. Call it at a step boundary, never while `run` is active. */
   take(): Snapshot {
     const state = this.machine.save();
-    const snapshot = { moment: this.machine.moment, stateBytes: sizeOf(state), state, pages: this.pages.take() };
-    const place = this.taken.findIndex(({ moment }) => moment.step > snapshot.moment.step);
-    this.taken.splice(place < 0 ? this.taken.length : place, 0, snapshot);
+    const { moment, monitor } = this.machine;
+    const events = monitor.events.length;
+    const later = this.taken.findIndex((each) => isBefore(moment, each.moment));
+    const place = later < 0 ? this.taken.length : later;
+    const pages = this.pages.take(this.taken[place - 1]?.pages);
+    const snapshot = { moment, events, stateBytes: sizeOf(state), state, pages };
+    this.taken.splice(place, 0, snapshot);
     return snapshot;
   }
 
@@ -65,8 +72,7 @@ export class Snapshots {
 
   /** The run goes another way from here: what was taken behind the machine's present is no more. */
   dropLater(present: Moment): void {
-    this.pages.dropLater();
-    this.taken = this.taken.filter(({ moment }) => moment.step <= present.step);
+    for (const snapshot of [...this.taken].reverse()) if (isBefore(present, snapshot.moment)) this.drop(snapshot);
   }
 
   private find(snapshot: Snapshot): Taken {
