@@ -46,7 +46,7 @@ test('the recorded inputs alone bring about the same machine', () => {
   }
   files.close();
   assert.match(said, answered, said.slice(-500));
-  assert.ok(machine.inputs.some(({ channel }) => channel === 'net0'));
+  assert.ok(machine.inputs.all.some(({ change }) => change.kind === 'bytes' && change.channel === 'net0'));
 
   let repeated = '';
   const other: Machine = new Machine(files.machine, {
@@ -55,9 +55,9 @@ test('the recorded inputs alone bring about the same machine', () => {
     },
   });
   other.monitor.policy.replace('launch', [{ pattern: '*', action: 'report' }]);
-  for (const { step, channel, bytes } of machine.inputs) {
+  for (const { step, change } of machine.inputs.all) {
     while (other.steps < step) other.run({ untilStep: step, skipIdle: true });
-    other.input(channel, bytes);
+    other.change(change);
   }
   while (other.steps < machine.steps) other.run({ untilStep: machine.steps, skipIdle: true });
   assert.equal(repeated, said);
