@@ -1,12 +1,16 @@
 // Every scripted bug, in the order of the collection.
 import type { Detection } from './detection';
 import { handshakeDetections } from './handshake';
+import { orderingDetections } from './ordering';
+import { pciDetections } from './pci';
 import { queueDetections } from './queues';
 import { signalDetections } from './signals';
 import { waitingDetections } from './waiting';
 
 const all: readonly Detection[] = [
   ...handshakeDetections,
+  ...orderingDetections,
+  ...pciDetections,
   ...queueDetections,
   ...signalDetections,
   ...waitingDetections,
