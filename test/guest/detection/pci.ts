@@ -1,6 +1,7 @@
 // Bugs of drivers of virtio-pci, modern and legacy: field widths, queue set-up, bus mastering, vectors and the interrupt wire.
 // [virtio 1.4, 4.1]
 import type { PciOptions } from '../../../emulator/configuration';
+import { cfgType } from '../../../emulator/virtio/transport/pci-layout';
 import { blockDevice, consoleDevice } from '../../driver/bench';
 import { blockParts, piecesOf, readSector } from '../../driver/block';
 import { LegacyPciDriver } from '../../driver/legacy-pci-driver';
@@ -55,6 +56,22 @@ export const pciDetections: readonly Detection[] = [
       const d = new PciDriver(bench, { queues: [0, 1] });
       d.start();
       if (wrong) for (const index of [0, 1]) d.notifyOff.set(index, index);
+      const queue = d.queue(1);
+      d.publish(queue, d.addChain(queue, [{ address: d.buffer(), length: 16 }]));
+      d.notify(queue);
+      return undefined;
+    },
+  },
+  {
+    bug: 'VB-136',
+    does: 'takes the multiplier from behind the notify capability, finds 0, and notifies every queue at the first one',
+    rule: 'pci.notify-value',
+    bench: () => ({ devices: [consoleDevice({ transport: 'pci', pci: { capabilityPadding: 4 } })] }),
+    script: (_, wrong, bench) => {
+      const d = new PciDriver(bench, { queues: [0, 1] });
+      d.start();
+      const notify = d.bus.structures.find(({ cfgType: type }) => type === cfgType.notify);
+      if (notify !== undefined) d.multiplier = d.bus.config(notify.at + (wrong ? 20 : 16), 4);
       const queue = d.queue(1);
       d.publish(queue, d.addChain(queue, [{ address: d.buffer(), length: 16 }]));
       d.notify(queue);

@@ -1,0 +1,149 @@
+// Bugs of packed rings: laps, buffer ids, leftovers in memory, suppression. [virtio 1.4, 2.8]
+import { feature, featureSet } from '../../../emulator/virtio/spec/feature';
+import { netFeature } from '../../../emulator/virtio/spec/net';
+import { eventFlag, packedFlag, packedOffset } from '../../../emulator/virtio/spec/packed-ring';
+import { descriptorBytes } from '../../../emulator/virtio/spec/split-ring';
+import { type BenchOptions, blockDevice, netDevice } from '../../driver/bench';
+import { blockParts, piecesOf } from '../../driver/block';
+import type { DriverOptions, DriverQueue } from '../../driver/driver';
+import { PackedDriver } from '../../driver/packed-driver';
+import type { Detection } from './detection';
+
+const withPacked = featureSet(feature.RING_PACKED);
+const blockBench = (): BenchOptions => ({ devices: [blockDevice({ featuresOn: withPacked, queueSize: 256 })] });
+
+function packed(
+  bug: string,
+  does: string,
+  rule: string,
+  script: (d: PackedDriver, wrong: boolean) => void,
+  { bench = blockBench, driver = {} }: { readonly bench?: () => BenchOptions; readonly driver?: DriverOptions } = {},
+): Detection {
+  return {
+    bug,
+    does,
+    rule,
+    bench,
+    script: (_, wrong, own) => {
+      script(new PackedDriver(own, driver), wrong);
+      return undefined;
+    },
+  };
+}
+
+function publishRead(d: PackedDriver, queue: DriverQueue, at = 0): void {
+  d.addChain(queue, piecesOf(blockParts(d, 0, { at })));
+  d.publish(queue);
+}
+
+/** A read in one descriptor; its list is not published yet. */
+function addTable(d: PackedDriver, queue: DriverQueue): void {
+  d.addIndirectChain(queue, piecesOf(blockParts(d, 0)), d.table());
+}
+
+const netBench = (): BenchOptions => ({
+  devices: [netDevice({ featuresOn: withPacked, featuresOff: featureSet(netFeature.MAC, netFeature.MTU) })],
+});
+
+export const packedDetections: readonly Detection[] = [
+  packed(
+    'VB-087',
+    'puts the header of a packet into a list of its own',
+    'net.header-short',
+    (d, wrong) => {
+      d.start();
+      const receive = d.queue(0);
+      d.addChain(receive, [{ address: d.buffer(0x1000), length: 1526, deviceWritable: true }]);
+      d.publish(receive);
+      d.notifyIfWanted(receive);
+      const queue = d.queue(1);
+      const header = { address: d.buffer(), length: 12 };
+      const frame = { address: d.buffer(0x100), length: 60 };
+      d.addChain(queue, wrong ? [header] : [header, frame]);
+      d.publish(queue);
+      d.notify(queue);
+      if (!wrong) d.waitUsed(queue);
+    },
+    { bench: netBench, driver: { queues: [0, 1] } },
+  ),
+  packed(
+    'VB-099',
+    'makes a list available under the id that was left in its slot',
+    'packed.buffer-id-in-use',
+    (d, wrong) => {
+      d.start();
+      const queue = d.queue();
+      publishRead(d, queue);
+      const last = d.descriptorAt(queue, 5) + packedOffset.id;
+      d.addChain(queue, piecesOf(blockParts(d, 0, { at: 0x2000 })));
+      if (wrong) d.bench.store(last, 2, 0);
+      d.publish(queue);
+      d.notify(queue);
+      d.waitUsed(queue);
+      if (!wrong) d.waitUsed(queue);
+    },
+  ),
+  packed(
+    'VB-101',
+    'sets AVAIL of a slot of the second lap and keeps what the device left there',
+    'packed.published-unseen',
+    (d, wrong) => {
+      d.start();
+      const queue = d.queue();
+      for (let i = 0; i < queue.size; i++) {
+        addTable(d, queue);
+        d.publish(queue);
+        d.notify(queue);
+        d.waitUsed(queue);
+      }
+      addTable(d, queue);
+      const state = d.state(queue);
+      if (wrong) state.headFlags |= packedFlag.AVAIL;
+      d.publish(queue);
+      d.notify(queue);
+      if (!wrong) d.waitUsed(queue);
+    },
+    { driver: { queueSize: 4, features: featureSet(feature.INDIRECT_DESC) } },
+  ),
+  packed('VB-103', 'enables its queue over memory that it has not cleared', 'packed.not-zeroed', (d, wrong) => {
+    d.probe();
+    d.reset();
+    d.acknowledge();
+    d.driver();
+    d.negotiate();
+    d.confirmFeatures();
+    const { descriptors } = d.placeQueue(0);
+    d.bench.store(descriptors + descriptorBytes + packedOffset.flags, 2, packedFlag.AVAIL | packedFlag.USED);
+    if (wrong) d.clearRings = () => undefined;
+    d.setUpQueue(0);
+  }),
+  packed(
+    'VB-105',
+    'adds the bits of a new mode to those of the old one in its event flags',
+    'packed.event-flags',
+    (d, wrong) => {
+      d.start();
+      const queue = d.queue();
+      d.wantInterrupts(queue, eventFlag.DISABLE);
+      d.wantInterruptAt(queue, 0);
+      if (wrong) d.wantInterrupts(queue, eventFlag.DISABLE | eventFlag.DESC);
+    },
+    { driver: { features: featureSet(feature.EVENT_IDX) } },
+  ),
+  packed(
+    'VB-106',
+    'publishes past the device event offset and compares without the wrap counter',
+    'notify.missing-at-event',
+    (d, wrong) => {
+      d.start();
+      const queue = d.queue();
+      publishRead(d, queue);
+      if (!wrong) {
+        d.notifyIfWanted(queue);
+        d.waitUsed(queue);
+      }
+      d.bench.idle();
+    },
+    { driver: { features: featureSet(feature.EVENT_IDX) } },
+  ),
+];
