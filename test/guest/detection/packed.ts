@@ -47,6 +47,22 @@ const netBench = (): BenchOptions => ({
 
 export const packedDetections: readonly Detection[] = [
   packed(
+    'VB-059',
+    'loads the device event suppression structure with no barrier behind the flags that publish',
+    'ordering.packed-notification-check',
+    (d, wrong) => {
+      d.start();
+      const queue = d.queue();
+      d.addChain(queue, piecesOf(blockParts(d, 0)));
+      d.orderStores();
+      d.publish(queue);
+      if (wrong) d.orderCheck = () => undefined;
+      if (d.isNotificationWanted(queue)) d.notify(queue);
+      d.waitUsed(queue);
+    },
+    { bench: () => ({ ...blockBench(), order: true }) },
+  ),
+  packed(
     'VB-087',
     'puts the header of a packet into a list of its own',
     'net.header-short',
@@ -129,6 +145,28 @@ export const packedDetections: readonly Detection[] = [
       if (wrong) d.wantInterrupts(queue, eventFlag.DISABLE | eventFlag.DESC);
     },
     { driver: { features: featureSet(feature.EVENT_IDX) } },
+  ),
+  packed(
+    'VB-107',
+    'notifies with the place of its last notification instead of its next descriptor',
+    'notify.data-wrong',
+    (d, wrong) => {
+      d.start();
+      const queue = d.queue();
+      publishRead(d, queue);
+      d.notify(queue);
+      d.waitUsed(queue);
+      const old = d.notification(queue);
+      publishRead(d, queue);
+      d.write('QueueNotify', wrong ? old : d.notification(queue));
+      d.waitUsed(queue);
+    },
+    {
+      bench: () => ({
+        devices: [blockDevice({ featuresOn: withPacked | featureSet(feature.NOTIFICATION_DATA), queueSize: 256 })],
+      }),
+      driver: { features: featureSet(feature.NOTIFICATION_DATA) },
+    },
   ),
   packed(
     'VB-106',
