@@ -180,6 +180,8 @@ export interface Cpu {
   /** Walks the page tables without setting A/D bits; `undefined` where the address is not mapped. Uses the hart's current mode. */
   translate(hart: number, virtualAddress: bigint): number | undefined;
   fenceEpochs(hart: number): FenceEpochs;
+  /** Step of the newest FENCE of a hart that orders earlier operations of one class before later ones of another; -1: never. */
+  lastFence(hart: number, earlier: OrderClass, later: OrderClass): number;
   /** Instructions retired (`minstret`) of one hart. */
   retired(hart: number): number;
 

@@ -10,6 +10,8 @@ import {
   type FenceEpochs,
   interruptBit,
   type InterruptName,
+  type OrderClass,
+  orderClass,
   pageFlag,
   type PrivilegeMode,
   type RunExit,
@@ -324,6 +326,10 @@ export class Processor implements Cpu {
       acquire: step(state.get('acquireStep')),
       release: step(state.get('releaseStep')),
     };
+  }
+  lastFence(index: number, earlier: OrderClass, later: OrderClass): number {
+    const cell = hartCell.fenceSteps + (orderClass[earlier] * 4 + orderClass[later]) * 8;
+    return Number(BigInt.asIntN(64, this.hart(index).state.at(cell)));
   }
   retired(index: number): number {
     return Number(retiredInstructions(this.hart(index)));

@@ -182,6 +182,11 @@ export class Bench {
     this.step();
   }
 
+  /** Where the script says that its stack is. */
+  set stackPointer(address: bigint) {
+    this.order.stackPointer = address;
+  }
+
   /** A fence with predecessor and successor sets such as `rw`. */
   fence(pred: string, succ: string): void {
     if (!this.judgesOrder) return;

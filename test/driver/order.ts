@@ -1,15 +1,17 @@
 // The order of a scripted hart's accesses, as a processor tells it: fences by their steps, and instructions one by one while it is traced.
 // Script accesses depend on nothing, since a script keeps no registers. [RISC-V unpriv. 2.7]
 import type { AccessSize } from '../../emulator/bus/access';
-import type { FenceEpochs, TracedInstruction } from '../../emulator/cpu/contract';
+import { type FenceEpochs, orderClass, type OrderClass, type TracedInstruction } from '../../emulator/cpu/contract';
 import { type InstructionEffects, noRegisters } from '../../emulator/cpu/effects';
 import type { OrderSource } from '../../emulator/virtio/watch/ordering';
 
 const letters = 'iorw';
+const stackPointerRegister = 2;
 
 export class BenchOrder implements OrderSource {
   private readonly fence = Array.from({ length: 4 }, () => [-1, -1, -1, -1]);
   private isTraced = false;
+  stackPointer = 0n;
   /** The newest access: its pc and what it does. */
   private newest: { readonly pc: bigint; readonly effects: InstructionEffects } | undefined;
 
@@ -17,6 +19,16 @@ export class BenchOrder implements OrderSource {
 
   fenceEpochs(): FenceEpochs {
     return { fence: this.fence, acquire: -1, release: -1 };
+  }
+  lastFence(_hart: number, earlier: OrderClass, later: OrderClass): number {
+    return this.fence[orderClass[earlier]]?.[orderClass[later]] ?? -1;
+  }
+  /** A script has no registers but a stack pointer, if it says so. */
+  readX(_hart: number, register: number): bigint {
+    return register === stackPointerRegister ? this.stackPointer : 0n;
+  }
+  translate(_hart: number, virtualAddress: bigint): number {
+    return Number(virtualAddress);
   }
   trace(_hart: number, on: boolean): void {
     this.isTraced = on;

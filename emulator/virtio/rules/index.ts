@@ -1,5 +1,6 @@
 // The rule catalogue: every rule. One access is judged gravest level first, and within a level in this order.
 import { blockRules } from './block';
+import { bufferRules } from './buffers';
 import { configRules } from './config';
 import { deviceFaultRules } from './device-fault';
 import { consoleRules, entropyRules } from './direction';
@@ -47,6 +48,7 @@ export const catalogue: readonly Rule[] = [
   ...orderingRules,
   ...packedOrderingRules,
   ...ownershipRules,
+  ...bufferRules,
   ...notificationRules,
   ...interruptRules,
   ...waitingRules,

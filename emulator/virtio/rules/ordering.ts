@@ -58,6 +58,9 @@ function unorderedPublish(fact: Publish, at: RuleContext): false | Finding {
   const queue = at.device.queues[fact.queue];
   if (queue === undefined) return false;
   const now = nowOf(fact, at);
+  const { newestStore } = queue;
+  // What is ordered behind the newest store of this hart is ordered behind all of them.
+  if (newestStore?.hart === fact.hart && at.ordering.verdict(newestStore, 'write', now, 'write') === 'ordered') return false; // prettier-ignore
   const loose = ringStores(fact, queue).filter(
     (event) => at.ordering.verdict(event, 'write', now, 'write') === 'unordered',
   );

@@ -301,4 +301,30 @@ export const ringRules: readonly Rule[] = [
       };
     },
   }),
+  rule('ring', {
+    id: 'split.torn-access',
+    title: 'Driver accessed an index of a split ring in parts',
+    why: 'The other side reads and writes the whole 16 bits at once. Between two stores of a byte each it sees an index that never was: 0x0000 on the way from 0x00ff to 0x0100.',
+    fix: 'Access the index with one 16-bit load or store. A packed structure makes a compiler use bytes: declare its alignment, or use an aligned volatile pointer.',
+    level: 'hazard',
+    blames: 'access',
+    covers: [],
+    section: '2.7.6',
+    needs: { ring: 'split' },
+    on: ['ring-store', 'ring-load'],
+    broken: (fact) => {
+      const { place } = fact;
+      const isIndex =
+        fact.kind === 'ring-store'
+          ? place.part === 'available' && (place.field === 'idx' || place.field === 'used_event')
+          : place.part === 'used' && place.field === 'idx';
+      if (!isIndex || !fact.partial) return false;
+      const what = `${place.part} ${place.field}`;
+      return {
+        message: `Queue ${fact.queue}: only a part of ${what} was ${fact.kind === 'ring-load' ? 'loaded' : `stored, which makes it ${fact.after}`}.`,
+        evidence: [seen('before', fact.before), seen('after', fact.after), seen('address', hex(fact.physicalAddress))],
+        place: { kind: 'queue', queue: fact.queue },
+      };
+    },
+  }),
 ];

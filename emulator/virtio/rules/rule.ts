@@ -3,6 +3,7 @@
 import type { GuestMemory } from '../../bus/memory';
 import type { DriverOrigin, EventKind, VirtioEvent, VirtioFact } from '../../record/events';
 import type { Blame, Evidence, RuleLevel, ViolationPlace } from '../violation';
+import type { BufferView } from '../watch/buffers';
 import type { OrderingView } from '../watch/ordering';
 import type { DeviceState } from '../watch/state';
 import type { FamilyName } from './families';
@@ -26,6 +27,7 @@ export interface RuleContext {
   readonly device: View<DeviceState>;
   readonly memory: GuestMemory;
   readonly ordering: OrderingView;
+  readonly buffers: BufferView;
   /** Machine step of the fact. */
   readonly step: number;
   readonly virtualNanoseconds: number;

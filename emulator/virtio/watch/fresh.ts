@@ -166,6 +166,7 @@ export function freshRing(
     slotStores: new Map(),
     slotsSincePublish: new Set(),
     building: new Set(),
+    newestStore: undefined,
     lastPublish: undefined,
     lastCollect: undefined,
     interruptWanted: undefined,

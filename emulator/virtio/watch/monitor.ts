@@ -11,6 +11,7 @@ import { catalogue, type Finding, type Rule, type RuleContext } from '../rules';
 import type { FactOf } from '../rules/rule';
 import { feature, hasFeature } from '../spec/feature';
 import type { RuleLevel, Violation } from '../violation';
+import { BufferWatch } from './buffers';
 import { copyOf } from './copy';
 import { describe, describePlaceholder, freshDevice } from './fresh';
 import { watchHandshake } from './handshake';
@@ -141,6 +142,7 @@ class WatchingMonitor implements Monitor {
   readonly events: EventLog;
   private readonly list = new ViolationList();
   private readonly ordering: OrderingWatch;
+  private readonly buffers: BufferWatch;
   private devices = new Map<string, DeviceState>();
   private watched: Watched = { devices: [] };
   private stopped: StoppedAccess | undefined;
@@ -156,6 +158,7 @@ class WatchingMonitor implements Monitor {
     this.policy = options.policy ?? new RulePolicy(catalogue);
     this.events = new EventLog(options.eventCapacity ?? defaultEventCapacity);
     this.ordering = new OrderingWatch(options.harts, options.memory);
+    this.buffers = new BufferWatch(options.memory, options.harts);
   }
 
   get violations(): readonly Violation[] {
@@ -212,6 +215,7 @@ class WatchingMonitor implements Monitor {
       const access = this.judge(rules.access, event, state, moment);
       const other = this.judge(rules.other, event, state, moment);
       this.ordering.note(state, event);
+      this.buffers.note(state, event);
       this.watch(state, event);
       for (const each of access) if (!listed.includes(listingKey(each, event))) this.enter(each, this.stopsAt(each));
       for (const each of other) this.enter(each, this.stopsAt(each));
@@ -262,6 +266,7 @@ class WatchingMonitor implements Monitor {
       devices: copyOf(this.devices),
       violations: this.list.save(),
       ordering: this.ordering.save(),
+      buffers: this.buffers.save(),
       stopped: this.stopped,
       wakeDue: this.wakeDue,
       events: this.events.length,
@@ -274,6 +279,7 @@ class WatchingMonitor implements Monitor {
     this.devices = copyOf(saved.devices);
     this.list.restore(saved.violations);
     this.ordering.restore(saved.ordering);
+    this.buffers.restore(saved.buffers);
     this.stopped = saved.stopped;
     this.wakeDue = saved.wakeDue;
     this.events.goTo(saved.events);
@@ -312,7 +318,8 @@ class WatchingMonitor implements Monitor {
     if (candidates === undefined) return nothing;
     const { step, virtualNanoseconds } = moment;
     const { memory } = this.options;
-    const context: RuleContext = { device: state, memory, ordering: this.ordering, step, virtualNanoseconds };
+    const { ordering, buffers } = this;
+    const context: RuleContext = { device: state, memory, ordering, buffers, step, virtualNanoseconds };
     const raised: Raised[] = [];
     for (const rule of candidates) {
       for (const finding of rule.judge(fact, context)) {
@@ -383,6 +390,7 @@ interface Saved {
   readonly devices: Map<string, DeviceState>;
   readonly violations: object;
   readonly ordering: SavedState;
+  readonly buffers: SavedState;
   readonly stopped: StoppedAccess | undefined;
   readonly wakeDue: number | undefined;
   readonly events: number;

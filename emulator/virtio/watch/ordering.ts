@@ -27,7 +27,7 @@ import type { QueueState } from './queue-state';
 import type { DeviceState } from './state';
 
 /** What the processor tells about the order of accesses. */
-export type OrderSource = Pick<Cpu, 'fenceEpochs' | 'trace' | 'effectsAt'>;
+export type OrderSource = Pick<Cpu, 'fenceEpochs' | 'lastFence' | 'trace' | 'effectsAt' | 'readX' | 'translate'>;
 
 /** What rules may ask. `at` is the access that comes now: its hart, pc and step. */
 export interface OrderingView {
@@ -43,10 +43,21 @@ export interface AccessNow extends Pick<DriverOrigin, 'hart' | 'pc'> {
   readonly step: number;
 }
 
+/** A store to a slot is followed the first times, then now and then: what it leads to does not change any more. */
+const alwaysFollowed = 64;
+const laterFollowed = 16;
+
+interface Saved {
+  readonly traces: (UsedTrace | SlotTrace)[];
+  readonly slotStores: ReadonlyMap<bigint, number>;
+}
+
 type Unordered = DriverOrigin & Extract<RingFact, { kind: 'unordered' }>;
 
 export class OrderingWatch implements OrderingView {
   private traces: (UsedTrace | SlotTrace)[] = [];
+  /** How often each store to a slot was executed, by its pc. */
+  private slotStores = new Map<bigint, number>();
 
   constructor(
     private readonly harts: OrderSource | undefined,
@@ -56,6 +67,7 @@ export class OrderingWatch implements OrderingView {
   verdict(earlier: DriverEvent, from: OrderClass, at: AccessNow, to: OrderClass): FenceVerdict {
     const { harts } = this;
     if (harts === undefined || earlier.hart !== at.hart) return 'ordered';
+    if (harts.lastFence(at.hart, from, to) > earlier.step) return 'ordered';
     const byFences = orderedByFences(harts.fenceEpochs(at.hart), earlier.step, from, to);
     if (byFences === 'ordered') return byFences;
     const inMemory = to === 'read' || to === 'write';
@@ -123,11 +135,14 @@ export class OrderingWatch implements OrderingView {
   }
 
   save(): SavedState {
-    return { traces: copyOf(this.traces) };
+    const saved: Saved = { traces: copyOf(this.traces), slotStores: new Map(this.slotStores) };
+    return saved;
   }
-  restore(saved: SavedState): void {
+  restore(state: SavedState): void {
+    const saved = state as Saved;
     for (const { hart } of this.traces) this.harts?.trace(hart, false);
-    this.traces = copyOf((saved as { traces: (UsedTrace | SlotTrace)[] }).traces);
+    this.traces = copyOf(saved.traces);
+    this.slotStores = new Map(saved.slotStores);
     for (const { hart } of this.traces) this.harts?.trace(hart, true);
   }
 
@@ -144,8 +159,11 @@ export class OrderingWatch implements OrderingView {
 
   /** [virtio 1.4, 2.7.13.3] */
   private followFromSlot(queue: QueueState, event: DriverEvent & { readonly physicalAddress: number }): void {
-    const { hart, device } = event;
+    const { hart, device, pc } = event;
     this.drop(this.slotTraceOf(device, queue.index));
+    const count = this.slotStores.get(pc) ?? 0;
+    this.slotStores.set(pc, count + 1);
+    if (count >= alwaysFollowed && count % laterFollowed !== 0) return;
     const access = this.accessOf(event, event.physicalAddress);
     if (access !== undefined) this.add(slotTrace({ hart, device, queue: queue.index, origin: event }, access));
   }

@@ -100,6 +100,8 @@ export interface QueueState {
   waiting: WaitingState;
   /** The newest fact about the queue, when it is a load of the used index that showed the driver nothing new. */
   polled: (DriverEvent & { readonly kind: 'ring-load' | 'ring-store' }) | undefined;
+  /** Newest store to a descriptor of the queue's own table or to a slot of the available ring. */
+  newestStore: DriverEvent | undefined;
   /** Newest publish. */
   lastPublish: DriverEvent | undefined;
   /** Newest load that showed new used entries. */

@@ -45,9 +45,11 @@ function noteStore(queue: QueueState, event: DriverEvent & { readonly kind: 'rin
     // An indirect table is watched only while the device owns it, so its stores never explain a later publish.
     if (place.table !== undefined) return;
     queue.descriptorStores.set(event.physicalAddress, event);
+    queue.newestStore = event;
     if (!queue.holderOf.has(place.index)) queue.building.add(place.index);
   } else if (place.part === 'available' && place.field === 'ring') {
     queue.slotStores.set(place.slot, event);
+    queue.newestStore = event;
     queue.slotsSincePublish.add(place.slot);
   }
 }

@@ -6,6 +6,7 @@ import { catalogue } from '../../../emulator/virtio/rules';
 import type { Violation } from '../../../emulator/virtio/violation';
 import { Bench } from '../../driver/bench';
 import { ScriptedDriver } from '../../driver/driver';
+import { bufferTwins } from './twins/buffers';
 import { deviceTwins } from './twins/devices';
 import { draftTwins } from './twins/draft-virtio30';
 import { featureTwins } from './twins/features';
@@ -36,6 +37,7 @@ const twins: readonly Twin[] = [
   ...packedTwins,
   ...orderingTwins,
   ...ringFeatureTwins,
+  ...bufferTwins,
   ...signalTwins,
   ...deviceTwins,
   ...waitingTwins,

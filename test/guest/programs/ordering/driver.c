@@ -34,7 +34,9 @@
 #define READ_ENTRY(slot) rings.used.ring[slot].id
 #endif
 
-enum { REQUESTS = 5 };
+#ifndef REQUESTS
+#define REQUESTS 5
+#endif
 
 static uintptr_t base;
 static bool event_idx;

@@ -274,7 +274,7 @@ export const packedTwins: readonly Twin[] = [
     const queue = d.queue();
     const [header, data, state] = readPieces(d);
     if (header === undefined || data === undefined || state === undefined) throw new Error('a read has three pieces');
-    d.addChain(queue, [header, data, { ...data, length: wrong ? 0 : 512 }, state]);
+    d.addChain(queue, [header, data, { ...data, address: data.address + 0x400, length: wrong ? 0 : 512 }, state]);
     handOver(d, queue, wrong);
     return undefined;
   }),
