@@ -22,46 +22,9 @@ function changedBuffer(fact: FactOf<'used'>, at: RuleContext, onStack: boolean):
   };
 }
 
-const earlier = [
-  'ownership.descriptor-changed',
-  'ownership.descriptor-published-twice',
-  'split.available-index-jump',
-  'split.available-index-backwards',
-  'split.slot-mismatch',
-  'packed.*',
-] as const;
+const earlier = ['ownership.descriptor-changed', 'ownership.descriptor-published-twice', 'ring.*'] as const;
 
 export const bufferRules: readonly Rule[] = [
-  rule('ownership', {
-    id: 'ownership.buffer-overlap',
-    title: 'Driver handed over bytes that another buffer at the device has too',
-    why: 'The device writes one of the two, so what it reads or writes in the other depends on which request it serves first.',
-    fix: 'Give each request buffers of its own until its used entry was seen. Check that lengths do not run into the next buffer.',
-    level: 'hazard',
-    blames: 'publish',
-    covers: [],
-    section: '3.3.1',
-    follows: earlier,
-    on: ['publish'],
-    broken: (fact, at) => {
-      // The fact is not an event yet where it is asked before its effect; only its origin is shown.
-      const now = { ...fact, index: 0, step: at.step, virtualNanoseconds: at.virtualNanoseconds };
-      const pair = at.buffers.overlap(at.device.description.name, fact.queue, fact.chains, now);
-      if (pair === undefined) return false;
-      const [other, own] = pair;
-      return {
-        message: `Queue ${fact.queue}: descriptor ${own.index} of chain ${own.head} hands over ${hex(own.start)} to ${hex(own.end - 1)}, and descriptor ${other.index} of chain ${other.head} of queue ${other.queue} has ${hex(other.start)} to ${hex(other.end - 1)} at the device.`,
-        evidence: [
-          seen('buffer', `${hex(own.start)}, ${own.end - own.start} bytes, device-${own.deviceWritable ? 'writable' : 'readable'}`),
-          seen('other buffer', `${hex(other.start)}, ${other.end - other.start} bytes, device-${other.deviceWritable ? 'writable' : 'readable'}`),
-          seen('other head', other.head),
-          seen('other published at step', other.published.step),
-        ],
-        place: { kind: 'descriptor', queue: fact.queue, index: own.index, field: 'addr' },
-        related: other.published.step === at.step ? undefined : other.published,
-      };
-    },
-  }),
   rule('ownership', {
     id: 'ownership.buffer-changed',
     title: 'Driver changed a buffer that the device was to read',
@@ -71,7 +34,7 @@ export const bufferRules: readonly Rule[] = [
     blames: 'publish',
     covers: [],
     section: '3.3.1',
-    follows: [...earlier, 'ownership.buffer-overlap'],
+    follows: earlier,
     on: ['used'],
     broken: (fact, at) => changedBuffer(fact, at, false),
   }),
@@ -84,7 +47,7 @@ export const bufferRules: readonly Rule[] = [
     blames: 'publish',
     covers: [],
     section: '3.3.1',
-    follows: [...earlier, 'ownership.buffer-overlap'],
+    follows: earlier,
     on: ['used'],
     broken: (fact, at) => changedBuffer(fact, at, true),
   }),

@@ -1,5 +1,4 @@
-// Watches the bytes that the device owns: which live chain has which stretch of memory, and what device-readable buffers held when they were
-// published. Stores to buffers are not seen one by one, which would cost every store to their pages; what they leave behind is.
+// Watches the bytes that the device is to read: what device-readable buffers held when they were published. Stores to buffers are not seen one by one, which would cost every store to their pages; what they leave behind is.
 // [virtio 1.4, 3.3.1]
 // Guarantees: the payload of block requests is not compared, since a page cache may legally change what is being written.
 import type { SavedState } from '../../bus/access';
@@ -37,7 +36,6 @@ interface Kept {
 interface LiveChain {
   readonly queue: number;
   readonly head: number;
-  readonly buffers: readonly LiveBuffer[];
   readonly kept: readonly Kept[];
 }
 
@@ -50,13 +48,10 @@ export interface ChangedBuffer extends Kept {
 
 /** What rules may ask. */
 export interface BufferView {
-  /** A buffer of these chains that shares bytes with one at the device, or with an earlier one of these, where either is device-writable. */
-  overlap(device: string, queue: number, chains: readonly Chain[], published: DriverEvent): readonly [LiveBuffer, LiveBuffer] | undefined; // prettier-ignore
   /** A device-readable buffer of the oldest chain with this head that no longer holds what was published. */
   changed(device: string, queue: number, head: number): ChangedBuffer | undefined;
 }
 
-const pageBytes = 4096;
 /** Bytes of a buffer that are compared. */
 const comparedBytes = 64;
 /** A buffer of more bytes is payload where it belongs to a block request. */
@@ -68,31 +63,11 @@ const stackPointer = 2;
 export class BufferWatch implements BufferView {
   /** By device; chains in the order of their publishing. */
   private devices = new Map<string, LiveChain[]>();
-  /** Buffers by device and page, for overlaps; worked out anew after a restore. */
-  private pages = new Map<string, Map<number, LiveBuffer[]>>();
 
   constructor(
     private readonly memory: GuestMemory,
     private readonly harts: StackSource | undefined,
   ) {}
-
-  overlap(
-    device: string,
-    queue: number,
-    chains: readonly Chain[],
-    published: DriverEvent,
-  ): readonly [LiveBuffer, LiveBuffer] | undefined {
-    const fresh: LiveBuffer[] = [];
-    for (const buffer of chains.flatMap((chain) => buffersOf(queue, chain, published))) {
-      const meets = (other: LiveBuffer): boolean =>
-        (other.deviceWritable || buffer.deviceWritable) && other.start < buffer.end && buffer.start < other.end;
-      const live = pagesOf(buffer).flatMap((page) => this.pages.get(device)?.get(page) ?? []);
-      const other = live.find(meets) ?? fresh.find(meets);
-      if (other !== undefined) return [other, buffer];
-      fresh.push(buffer);
-    }
-    return undefined;
-  }
 
   changed(device: string, queue: number, head: number): ChangedBuffer | undefined {
     for (const kept of this.find(device, queue, head)?.kept ?? []) {
@@ -121,8 +96,6 @@ export class BufferWatch implements BufferView {
   }
   restore(saved: SavedState): void {
     this.devices = copyOf(saved as Map<string, LiveChain[]>);
-    this.pages.clear();
-    for (const [device, chains] of this.devices) for (const { buffers } of chains) this.place(device, buffers);
   }
 
   private find(device: string, queue: number, head: number): LiveChain | undefined {
@@ -134,8 +107,7 @@ export class BufferWatch implements BufferView {
     const all = buffersOf(queue, chain, published);
     const buffers = all.filter(({ start, end }) => this.memory.contains(start, end - start));
     const compared = buffers.filter(
-      ({ deviceWritable, start, end }) =>
-        !deviceWritable && (id !== deviceId.block || end - start <= blockHeaderBytes),
+      ({ deviceWritable, start, end }) => !deviceWritable && (id !== deviceId.block || end - start <= blockHeaderBytes),
     );
     const stack = this.harts === undefined || compared.length === 0 ? undefined : this.stackOf(published.hart);
     const kept = compared.map((buffer) => ({
@@ -145,8 +117,7 @@ export class BufferWatch implements BufferView {
     }));
     const chains = this.devices.get(name) ?? [];
     this.devices.set(name, chains);
-    chains.push({ queue, head: chain.head, buffers, kept });
-    this.place(name, buffers);
+    chains.push({ queue, head: chain.head, kept });
   }
 
   /** Guest-physical address of a hart's stack pointer. */
@@ -155,31 +126,9 @@ export class BufferWatch implements BufferView {
     return pointer === undefined ? undefined : this.harts?.translate(hart, pointer);
   }
 
-  private place(device: string, buffers: readonly LiveBuffer[]): void {
-    const pages = this.pages.get(device) ?? new Map<number, LiveBuffer[]>();
-    this.pages.set(device, pages);
-    for (const buffer of buffers) {
-      for (const page of pagesOf(buffer)) {
-        const there = pages.get(page);
-        if (there === undefined) pages.set(page, [buffer]);
-        else there.push(buffer);
-      }
-    }
-  }
-
   private remove(device: string, isGone: (chain: LiveChain) => boolean): void {
     const chains = this.devices.get(device);
-    const pages = this.pages.get(device);
-    if (chains === undefined || pages === undefined) return;
-    for (const { buffers } of chains.filter(isGone)) {
-      for (const buffer of buffers) {
-        for (const page of pagesOf(buffer)) {
-          const left = (pages.get(page) ?? []).filter((other) => other !== buffer);
-          if (left.length === 0) pages.delete(page);
-          else pages.set(page, left);
-        }
-      }
-    }
+    if (chains === undefined) return;
     this.devices.set(
       device,
       chains.filter((chain) => !isGone(chain)),
@@ -194,14 +143,4 @@ function buffersOf(queue: number, { head, elements }: Chain, published: DriverEv
       const start = Number(address);
       return { queue, head, index, start, end: start + length, deviceWritable, published };
     });
-}
-
-/** First and last pages of a very long buffer stand for it. */
-const greatestPages = 64;
-
-function pagesOf({ start, end }: LiveBuffer): readonly number[] {
-  const first = Math.floor(start / pageBytes);
-  const last = Math.floor((end - 1) / pageBytes);
-  if (last - first >= greatestPages) return [first, last];
-  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }

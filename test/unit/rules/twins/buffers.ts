@@ -30,25 +30,6 @@ function changedHeader(rule: string, stackPointer: (header: number) => number): 
 }
 
 export const bufferTwins: readonly Twin[] = [
-  {
-    rule: 'ownership.buffer-overlap',
-    script: (d, wrong) => {
-      d.start();
-      const queue = d.queue();
-      const first = blockParts(d, blockRequestType.IN);
-      // The status byte of the second request lies in the data of the first.
-      const second = { ...blockParts(d, blockRequestType.IN, { at: 0x1000 }), ...(wrong && { status: { ...first.status, address: first.header.address + 0x100 } }) }; // prettier-ignore
-      d.publish(queue, d.addChain(queue, piecesOf(first)));
-      const head = d.addChain(queue, piecesOf(second));
-      d.storeSlot(queue, head);
-      queue.availableIndex = 2;
-      const pc = at(d, () => d.storeIndex(queue, 2));
-      d.notifyIfWanted(queue);
-      d.waitUsed(queue);
-      d.waitUsed(queue);
-      return pc;
-    },
-  },
   changedHeader('ownership.buffer-changed', () => 0),
   changedHeader('ownership.dead-stack-frame', (header) => header - 0x40),
   {
