@@ -2,102 +2,24 @@
 // action makes at most one recorded fact, so that ring stepping can stop between any two. [design: when a device acts]
 // Guarantees: never acts inside a guest's instruction; a reset or a stopped queue leaves nothing scheduled that would touch it.
 import type { SavedState } from '../bus/access';
-import type { GuestMemory } from '../bus/memory';
-import type { Clock } from '../clock';
-import type { Chain, DeviceFact, EventSink } from '../record/events';
+import type { Chain, DeviceFact } from '../record/events';
 import type { BufferPiece, DeviceBuffer, DeviceContext, VirtioDevice } from './device/interface';
-import { chainDefectText, chainErrorKind, type DriverErrorKind, type Reaction } from './driver-error';
+import type { ActivityHost } from './activity-host';
+import { type Action, freshQueue, lasting, type QueueActivity, type SavedActivity } from './activity-state';
+import { chainDefectText, chainErrorKind, type Reaction } from './driver-error';
 import {
   type BufferOwner,
+  canaryBehind,
   copyInFlight,
   type InFlight,
   InFlightBuffer,
   piecesOf,
-  slice,
   totalLength,
 } from './in-flight';
-import { canaryByte, type DeviceMood, slowResetNanoseconds } from './mood';
-import type { DeviceRing, RingFeatures } from './queue/ring';
-import type { RingWatch } from './queue/ring-watch';
+import { slowResetNanoseconds } from './mood';
+import type { DeviceRing } from './queue/ring';
 import type { RandomSequence } from './random-sequence';
-import { type SavedActions, ScheduledActions } from './scheduled-actions';
-
-type Action =
-  | { readonly kind: 'activate' }
-  | {
-      readonly kind: 'service' | 'fetch' | 'deliver' | 'interrupt' | 'allow-notifications' | 'queue-reset-done';
-      readonly queue: number;
-    }
-  | { readonly kind: 'finish' | 'spurious-interrupt' }
-  | { readonly kind: 'tell'; readonly fact: DeviceFact }
-  | {
-      readonly kind: 'describe';
-      readonly id: number;
-      readonly description: string;
-      readonly status: string | undefined;
-    }
-  | { readonly kind: 'timer'; readonly token: number }
-  | { readonly kind: 'config-change' | 'config-interrupt' | 'reset-done' }
-  | { readonly kind: 'needs-reset'; readonly reason: string };
-
-/** What goes on although the device needs a reset. */
-const lasting: readonly Action['kind'][] = ['tell', 'describe', 'queue-reset-done'];
-
-/** What the device is doing about a queue. */
-interface QueueActivity {
-  /** A look at the queue is scheduled because of a notification. */
-  notified: boolean;
-  fetching: boolean;
-  /** The driver was asked not to notify while the device looks by itself. */
-  quiet: boolean;
-  allowing: boolean;
-  /** The device has something from outside for a buffer of this queue. */
-  wanted: boolean;
-}
-
-interface SavedActivity {
-  readonly actions: SavedActions<Action>;
-  readonly nextId: number;
-  readonly queues: readonly QueueActivity[];
-  readonly inFlight: readonly InFlight[];
-  readonly completing: readonly number[];
-  readonly random: readonly number[];
-  readonly mood: readonly number[];
-}
-
-/** The device-independent state that activity works on. */
-export interface ActivityHost {
-  readonly name: string;
-  readonly device: VirtioDevice;
-  readonly memory: GuestMemory;
-  readonly clock: Clock;
-  readonly sink: EventSink;
-  readonly ringWatch: RingWatch;
-  /** Virtual nanoseconds. */
-  readonly fetchNanoseconds: number;
-  readonly completeNanoseconds: number;
-  readonly mood: DeviceMood;
-  ringFeatures(): RingFeatures;
-  /** The ring of a ready queue whose areas lie in RAM. */
-  ring(queue: number): DeviceRing | undefined;
-  /** DRIVER_OK, activated, and no reset needed. */
-  live(): boolean;
-  /** Whether the device's accesses to memory arrive there. */
-  reachesMemory(): boolean;
-  driverError(kind: DriverErrorKind, reason: string): Reaction;
-  raiseInterrupt(cause: 'used-buffer' | 'config-change', queue: number | undefined): void;
-  /** Records that a used buffer caused no interrupt, as the driver asked. */
-  interruptSuppressed(queue: number): void;
-  /** The queue is as after power-on. */
-  queueResetDone(queue: number): void;
-  /** Sets DEVICE_NEEDS_RESET and records it. */
-  markNeedsReset(reason: string): void;
-  /** A reset that took time is over. */
-  resetDone(): void;
-  /** A new configuration generation, recorded. */
-  advanceGeneration(): void;
-  output(channel: string, bytes: Uint8Array): void;
-}
+import { ScheduledActions } from './scheduled-actions';
 
 export class DeviceActivity implements DeviceContext, BufferOwner {
   private readonly actions: ScheduledActions<Action>;
@@ -668,17 +590,3 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
 function packedSize({ format, size }: DeviceRing): { readonly packedSize?: number } {
   return format === 'packed' ? { packedSize: size } : {};
 }
-
-function freshQueue(): QueueActivity {
-  return { notified: false, fetching: false, quiet: false, allowing: false, wanted: false };
-}
-
-/** Bytes that nobody asked for, behind the used length and under what the model wrote. [2.7.8.2] */
-function canaryBehind(record: InFlight, written: number): InFlight['writes'] {
-  const room = totalLength(record.writable);
-  return slice(record.writable, written, Math.min(room - written, mostCanaryBytes)).map(({ address, length }) => ({
-    address,
-    bytes: new Uint8Array(length).fill(canaryByte),
-  }));
-}
-const mostCanaryBytes = 0x1_0000;

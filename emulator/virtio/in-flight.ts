@@ -2,6 +2,7 @@
 import type { Chain } from '../record/events';
 import type { BufferPiece, DeviceBuffer } from './device/interface';
 import type { InFlightInspection } from './inspection';
+import { canaryByte } from './mood';
 
 /** Most bytes that one read of a buffer returns; keeps a hostile chain from exhausting the host. */
 export const maximumTransferBytes = 128 * 1024 * 1024;
@@ -129,3 +130,13 @@ export class InFlightBuffer implements DeviceBuffer {
     if (this.owner.holds(this.record)) this.owner.describe(this.record, description, status);
   }
 }
+
+/** Bytes that nobody asked for, behind the used length and under what the model wrote. [2.7.8.2] */
+export function canaryBehind(record: InFlight, written: number): InFlight['writes'] {
+  const room = totalLength(record.writable);
+  return slice(record.writable, written, Math.min(room - written, mostCanaryBytes)).map(({ address, length }) => ({
+    address,
+    bytes: new Uint8Array(length).fill(canaryByte),
+  }));
+}
+const mostCanaryBytes = 0x1_0000;

@@ -1,0 +1,51 @@
+// What a device's activity schedules and remembers: its actions in virtual time, and what it is doing about each queue.
+import type { DeviceFact } from '../record/events';
+import type { InFlight } from './in-flight';
+import type { SavedActions } from './scheduled-actions';
+
+export type Action =
+  | { readonly kind: 'activate' }
+  | {
+      readonly kind: 'service' | 'fetch' | 'deliver' | 'interrupt' | 'allow-notifications' | 'queue-reset-done';
+      readonly queue: number;
+    }
+  | { readonly kind: 'finish' | 'spurious-interrupt' }
+  | { readonly kind: 'tell'; readonly fact: DeviceFact }
+  | {
+      readonly kind: 'describe';
+      readonly id: number;
+      readonly description: string;
+      readonly status: string | undefined;
+    }
+  | { readonly kind: 'timer'; readonly token: number }
+  | { readonly kind: 'config-change' | 'config-interrupt' | 'reset-done' }
+  | { readonly kind: 'needs-reset'; readonly reason: string };
+
+/** What goes on although the device needs a reset. */
+export const lasting: readonly Action['kind'][] = ['tell', 'describe', 'queue-reset-done'];
+
+/** What the device is doing about a queue. */
+export interface QueueActivity {
+  /** A look at the queue is scheduled because of a notification. */
+  notified: boolean;
+  fetching: boolean;
+  /** The driver was asked not to notify while the device looks by itself. */
+  quiet: boolean;
+  allowing: boolean;
+  /** The device has something from outside for a buffer of this queue. */
+  wanted: boolean;
+}
+
+export interface SavedActivity {
+  readonly actions: SavedActions<Action>;
+  readonly nextId: number;
+  readonly queues: readonly QueueActivity[];
+  readonly inFlight: readonly InFlight[];
+  readonly completing: readonly number[];
+  readonly random: readonly number[];
+  readonly mood: readonly number[];
+}
+
+export function freshQueue(): QueueActivity {
+  return { notified: false, fetching: false, quiet: false, allowing: false, wanted: false };
+}
