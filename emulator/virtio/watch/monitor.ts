@@ -430,5 +430,6 @@ function raise(rule: Rule, finding: Finding, fact: VirtioFact, state: DeviceStat
 
 /** Tells one finding about one fact of an access from the others of the same access. */
 function listingKey({ rule }: Raised, fact: VirtioFact): string {
-  return `${rule.id} ${fact.kind} ${'physicalAddress' in fact ? fact.physicalAddress : ''}`;
+  const place = 'physicalAddress' in fact ? fact.physicalAddress : 'offset' in fact ? fact.offset : '';
+  return `${rule.id} ${fact.kind} ${place}`;
 }
