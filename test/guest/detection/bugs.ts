@@ -172,13 +172,11 @@ export const withoutScript: ReadonlyMap<string, string> = new Map([
     'VB-097',
     'no rule compares the buffers of two chains: drivers may well give one buffer twice, as to a device whose answer they ignore',
   ],
-  ['VB-109', 'planned: buffers of chains are not watched, only rings and tables'],
   [
     'VB-117',
     "an access fault is the guest's own trap, and a device that is never reset looks like one that is still in use",
   ],
   ['VB-118', 'needs a device type that the product does not have (GPU)'],
-  ['VB-120', 'planned: buffers of chains are not watched, only rings and tables'],
   ['VB-122', 'planned: what a driver loads of a used buffer is not followed, except `len` of entropy buffers'],
   ['VB-125', 'RV64GC has no cache maintenance instruction, and memory of this machine is coherent'],
   ['VB-156', 'needs an interrupt that is pending before the driver starts, on a controller that triggers by edges'],

@@ -1,5 +1,6 @@
 // Bugs of ring memory: indices without a modulo, rings where the device does not look for them, pages that get a second use, submissions
 // that interrupt each other. [virtio 1.4, 2.7, 3.3.1]
+import { blockRequestType } from '../../../emulator/virtio/spec/block';
 import { availableOffset } from '../../../emulator/virtio/spec/split-ring';
 import { blockDevice, consoleDevice } from '../../driver/bench';
 import { blockParts, piecesOf, readSector } from '../../driver/block';
@@ -121,6 +122,26 @@ export const memoryDetections: readonly Detection[] = [
       const slot = queue.availableIndex;
       if (wrong) d.publish(queue, addRead(d, queue, 0x1000));
       d.bench.store(queue.available + availableOffset.ring(slot), 2, head);
+      return undefined;
+    },
+  },
+  {
+    bug: 'VB-109',
+    does: 'keeps the request header in a stack frame that it leaves, and calls something else before the device has read it',
+    rule: 'ownership.dead-stack-frame',
+    bench: () => ({ devices: [blockDevice()], order: true }),
+    script: (d, wrong, bench) => {
+      d.start();
+      const queue = d.queue();
+      const parts = blockParts(d, blockRequestType.IN);
+      const callee = (): void => bench.store(parts.header.address + 4, 4, 0x8000_1234);
+      bench.stackPointer = BigInt(parts.header.address - 0x40);
+      d.publish(queue, d.addChain(queue, piecesOf(parts)));
+      d.notifyIfWanted(queue);
+      bench.stackPointer = BigInt(parts.header.address + 0x40);
+      if (wrong) callee();
+      d.waitUsed(queue);
+      if (!wrong) callee();
       return undefined;
     },
   },

@@ -137,4 +137,23 @@ export const netDetections: readonly Detection[] = [
       return undefined;
     },
   },
+  {
+    bug: 'VB-120',
+    does: 'builds the next packet in its only transmit buffer before the device has taken the one before',
+    rule: 'ownership.buffer-changed',
+    bench: () => ({ devices: [netDevice({ featuresOff: plain })], order: true }),
+    driver: bothQueues,
+    script: (d, wrong, bench) => {
+      d.start();
+      fill(d);
+      const queue = d.queue(1);
+      const next = (): void => bench.store(d.buffer(0x100) + 40, 4, 0x2a2a_2a2a);
+      d.publish(queue, d.addChain(queue, packet(d, 12, datagram())));
+      d.notifyIfWanted(queue);
+      if (wrong) next();
+      d.waitUsed(queue);
+      if (!wrong) next();
+      return undefined;
+    },
+  },
 ];
