@@ -1,4 +1,5 @@
-// Watches the bytes that the device is to read: what device-readable buffers held when they were published. Stores to buffers are not seen one by one, which would cost every store to their pages; what they leave behind is.
+// Watches the bytes that the device is to read: what device-readable buffers held when they were published. Stores to buffers are not
+// seen one by one, which would cost every store to their pages; what they leave behind is.
 // [virtio 1.4, 3.3.1]
 // Guarantees: the payload of block requests is not compared, since a page cache may legally change what is being written.
 import type { SavedState } from '../../bus/access';
@@ -85,10 +86,10 @@ export class BufferWatch implements BufferView {
     if (event.kind === 'publish') {
       for (const chain of event.chains) this.add(state, event.queue, chain, event);
     } else if (event.kind === 'used') {
-      const chain = this.find(name, event.queue, event.head);
-      if (chain !== undefined) this.remove(name, (one) => one === chain);
+      this.giveBack(name, event.queue, event.head, event.batch ?? 1);
     } else if (event.kind === 'status-write' && event.value === 0) this.remove(name, () => true);
-    else if (event.kind === 'queue-ready-write' && event.value === 0) this.remove(name, (one) => one.queue === event.queue); // prettier-ignore
+    else if (event.kind === 'queue-reset-done' || (event.kind === 'queue-ready-write' && event.value === 0))
+      this.remove(name, (one) => one.queue === event.queue);
   }
 
   save(): SavedState {
@@ -100,6 +101,16 @@ export class BufferWatch implements BufferView {
 
   private find(device: string, queue: number, head: number): LiveChain | undefined {
     return this.devices.get(device)?.find((chain) => chain.queue === queue && chain.head === head);
+  }
+
+  /** With VIRTIO_F_IN_ORDER one used entry may stand for several chains: the last of them, and those published before it. [2.7.9] */
+  private giveBack(device: string, queue: number, head: number, batch: number): void {
+    const last = this.find(device, queue, head);
+    if (last === undefined) return;
+    const own = (this.devices.get(device) ?? []).filter((chain) => chain.queue === queue);
+    const end = own.indexOf(last) + 1;
+    const returned = own.slice(Math.max(0, end - batch), end);
+    this.remove(device, (chain) => returned.includes(chain));
   }
 
   private add(state: DeviceState, queue: number, chain: Chain, published: DriverEvent): void {

@@ -1,5 +1,6 @@
-// Watches for a driver that spins on the used index, or on the flags of the descriptor to be used next: the same load again and again, with nothing about its queue in between. Only the first
-// is an event; the others are judged, and counted where patience is measured, so that a spin does not push history out of the log.
+// Watches for a driver that spins on the used index, or on the flags of the descriptor to be used next: the same load again and again, with
+// nothing about its queue in between. Only the first is an event; the others are judged, and counted where patience is measured, so that a
+// spin does not push history out of the log.
 // [virtio 1.4, 2.7.8]
 import type { VirtioEvent } from '../../record/events';
 import type { DriverEvent, FactOf } from '../rules/rule';
