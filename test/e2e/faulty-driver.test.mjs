@@ -112,7 +112,7 @@ test('F5 on the faulty driver stops at every mistake, and all views agree', { ti
         what: 'the muted rule among the problems',
       });
       await w.command('Ringside: Explain Rule…');
-      const rule = await w.webview({ text: 'Why it matters' });
+      const rule = await w.webview({ text: 'Where Ringside stops' });
       await rule.getByRole('heading', { name: mistakes[1].title }).waitFor();
       await w.command('Ringside: Remove All Mutes');
       await tree.locator('.monaco-list-row', { hasText: 'Muted' }).waitFor({ state: 'detached' });
