@@ -107,6 +107,7 @@ function readPicture(page) {
       );
     const position = (name) => /idx ([\d,]+)/.exec(document.querySelector(`section.${name} thead`).innerText)[1];
     return {
+      stopped: [...document.querySelectorAll('.chip')].some((chip) => chip.innerText.includes('Stopped')),
       events: document.querySelector('.transport').innerText,
       availIdx: position('available'),
       usedIdx: position('used'),
@@ -119,13 +120,13 @@ function readPicture(page) {
 
 const eventsIn = (picture) => number(/event ([\d,]+) of/.exec(picture.events)[1]);
 
-/** The picture as soon as it has more than `count` events in it. */
-async function pictureBehind(page, count) {
+/** The picture of the next stop, with more than `count` events in it: before that the page does not take a step. */
+async function pictureBehind(page, count, timeout = 30_000) {
   const newer = async () => {
     const picture = await readPicture(page);
-    return eventsIn(picture) > count && picture;
+    return picture.stopped && eventsIn(picture) > count && picture;
   };
-  return until(newer, { timeout: 30_000, what: `a picture behind event ${count}` });
+  return until(newer, { timeout, what: `a picture behind event ${count}` });
 }
 
 const number = (text) => Number(text.replace(/[,_]/g, ''));
@@ -198,14 +199,26 @@ test('Next Ring Event moves the picture, and the picture says what the trace say
       await w.toggleBreakpoint(line);
     });
 
+    // The picture may be there before the workbench has taken note of the stop: a step that is asked for then is not taken.
+    const stepped = async (before, ask) => {
+      for (let tries = 0; tries < 2; tries++) {
+        await ask();
+        const picture = await pictureBehind(page, before, 8000).catch(() => undefined);
+        if (picture !== undefined) return picture;
+      }
+      await ask();
+      return pictureBehind(page, before);
+    };
+
     await step(`the picture equals the trace at each of ${steps} events`, async (one) => {
       const seen = new Map();
       let before = eventsIn(await readPicture(page));
       for (let i = 0; i < steps; i++) {
-        if (i % 4 === 0) await w.debugAction('Next Ring Event');
-        else if (i % 4 === 1) await page.getByRole('button', { name: 'Next ring event' }).click();
-        else await page.locator('#tab-queues').press(']');
-        const picture = await pictureBehind(page, before);
+        const picture = await stepped(before, async () => {
+          if (i % 4 === 0) await w.debugAction('Next Ring Event');
+          else if (i % 4 === 1) await page.getByRole('button', { name: 'Next ring event' }).click();
+          else await page.locator('#tab-queues').press(']');
+        });
         const { count, kind } = compare(picture, events);
         before = count;
         seen.set(kind, (seen.get(kind) ?? 0) + 1);
