@@ -36,7 +36,7 @@ const valueOptions = [
 ] as const; // prettier-ignore
 type ValueOption = (typeof valueOptions)[number];
 /** Part of later work: refused by name. */
-const laterOptions = ['--history', '--mood'];
+const laterOptions = ['--history'];
 
 export function parseRun(words: readonly string[]): RunOptions {
   const values = new Map<ValueOption, string[]>();

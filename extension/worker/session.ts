@@ -16,6 +16,7 @@ import { FrameInspector } from './frame-inspector';
 import { GuestSymbols } from './guest-symbols';
 import { loadMachine, type LoadedMachine } from './load-machine';
 import { launchPolicy } from './launch-policy';
+import { describeLost } from './lost-guest';
 import { readPhysical, readVirtual, writeVirtual } from './hart-registers';
 import { disassembleAround, disassembleRange } from './disassembly';
 import { Pacer } from './pacer';
@@ -575,27 +576,4 @@ export class Session implements target.DebugTarget {
 function sourceFolders(configuration: LaunchConfiguration): readonly string[] {
   const { sourceFolder, symbols } = configuration;
   return [...(sourceFolder === undefined ? [] : [sourceFolder]), ...symbols.map((file) => path.dirname(file))];
-}
-
-/** The exception causes that a guest that got lost meets. [RISC-V priv. 3.1.15] */
-const causes: Readonly<Record<number, string>> = {
-  0: 'instruction address misaligned',
-  1: 'instruction access fault',
-  2: 'illegal instruction',
-  3: 'breakpoint',
-  4: 'load address misaligned',
-  5: 'load access fault',
-  6: 'store address misaligned',
-  7: 'store access fault',
-  8: 'environment call from U-mode',
-  9: 'environment call from S-mode',
-  11: 'environment call from M-mode',
-  12: 'instruction page fault',
-  13: 'load page fault',
-  15: 'store page fault',
-};
-
-function describeLost(exit: Extract<MachineExit, { kind: 'lost' }>, symbols: GuestSymbols): string {
-  const cause = causes[exit.cause] ?? `cause ${exit.cause}`;
-  return `The guest is lost: ${cause} at ${symbols.nameOf(exit.pc)} (pc 0x${exit.pc.toString(16)}, tval 0x${exit.tval.toString(16)}), and its trap handler cannot be fetched either. It can only trap for ever.`;
 }

@@ -1,6 +1,7 @@
 // A scripted driver of a virtio-pci device. Steps bear the names that they have on mmio, so that scripts run over both; the table below
 // says which field each register is. [virtio 1.4, 4.1.4, 4.1.5]
 import type { AccessSize } from '../../emulator/bus/access';
+import { feature, hasFeature } from '../../emulator/virtio/spec/feature';
 import { cfgType } from '../../emulator/virtio/transport/pci-layout';
 import { pciCommonRegisters } from '../../emulator/virtio/transport/pci-registers';
 import type { Bench } from './bench';
@@ -66,7 +67,8 @@ export class PciDriver extends ScriptedDriver {
 
   override notify(queue: DriverQueue): void {
     queue.notifiedIndex = queue.availableIndex;
-    this.bench.store(this.notifyAddress(queue.index), 2, queue.index);
+    const size = hasFeature(this.accepted, feature.NOTIFICATION_DATA) ? 4 : 2;
+    this.bench.store(this.notifyAddress(queue.index), size, this.notification(queue));
   }
   notifyAddress(queue: number): number {
     return this.bus.structure(cfgType.notify) + (this.notifyOff.get(queue) ?? 0) * this.multiplier;

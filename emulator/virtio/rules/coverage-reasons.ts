@@ -10,17 +10,17 @@ export interface Reason {
 const planned = (pattern: string, why: string): Reason => ({ pattern, kind: 'planned', why });
 const notSeen = (pattern: string, why: string): Reason => ({ pattern, kind: 'not seen', why });
 
-const unusual = 'planned: device moods. The device first has to do something unusual but legal';
+const unusual =
+  'planned: a rule for what the driver does when the device does something unusual but legal. Moods make it do so';
 const payload = 'planned: ownership of payload. Needs loads of buffer bytes to be watched';
 const suspend = 'planned: VIRTIO_F_SUSPEND. No device offers it yet';
-const admin = 'planned: administration virtqueues, together with the PCI transport';
+const admin = 'planned: administration virtqueues. No device offers them yet';
 const zoned = 'planned: zoned block devices. VIRTIO_BLK_F_ZONED is not offered yet';
 const ownMind = 'what a driver makes of a value that it has read stays inside the driver';
 const ipsec = 'planned: IPsec of network devices. It needs administration commands, and no device offers it';
 const filters = 'planned: flow filters of network devices. They need administration commands';
 const statistics = 'planned: statistics and several hash contexts. No network device offers them yet';
 const hostLimit = 'no demand on a driver: a limit of that host program, which this machine does not have';
-const notificationData = 'planned: VIRTIO_F_NOTIFICATION_DATA. No device offers it yet';
 const notDriven =
   'a driver that gives such a device up looks like a guest without a driver; the device\'s "pci" attribute makes one, so that its author sees';
 
@@ -110,8 +110,6 @@ export const reasons: readonly Reason[] = [
   notSeen('pci.caps.driver.6', notDriven),
   planned('pci.common-cfg.driver.10', admin),
   notSeen('pci.msix.driver.1', notDriven),
-  planned('pci.avail-notify.driver.2', notificationData),
-  planned('pci.avail-notify.driver.4', notificationData),
   planned('pci.avail-notify.driver.5', 'planned: VIRTIO_F_NOTIF_CONFIG_DATA. No device offers it yet'),
   planned('pci.avail-notify.driver.6', 'planned: VIRTIO_F_NOTIF_CONFIG_DATA. No device offers it yet'),
   planned('pci.config-change.driver.1', unusual),

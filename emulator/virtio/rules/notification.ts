@@ -194,7 +194,7 @@ export const notificationRules: readonly Rule[] = [
     covers: ['packed.desc-table.driver.3'],
     section: '2.8.16',
     needs: { feature: feature.NOTIFICATION_DATA },
-    follows: ['ring.*', 'ownership.*'],
+    follows: ['pci.notify-width', 'ring.*', 'ownership.*'],
     on: ['notify'],
     broken: (fact, { device }) => {
       const queue = device.queues[fact.queue];

@@ -1,6 +1,6 @@
 // Rules of virtio-pci: capabilities, the width and direction of fields, set-up of queues, notification addresses, vectors.
 // [virtio 1.4, 4.1]
-import { feature } from '../spec/feature';
+import { feature, hasFeature } from '../spec/feature';
 import { status } from '../spec/status';
 import { byDriver, hex, interruptPlace, registerPlace, seen, statusPlace } from './evidence';
 import { type FactOf, type Finding, type Needs, rule, type Rule } from './rule';
@@ -430,31 +430,37 @@ export const pciRules: readonly Rule[] = [
   }),
   rule('notification', {
     id: 'pci.notify-width',
-    title: 'Driver notified with a width other than 16 bits',
-    why: 'The notification address takes 16 bits. Devices in hardware, and host programs that look at the address and the width, miss others.',
-    fix: 'Use a 16-bit store, unless VIRTIO_F_NOTIFICATION_DATA is negotiated.',
+    title: 'Driver notified with a store of the wrong width',
+    why: 'The notification address takes 16 bits, or 32 with VIRTIO_F_NOTIFICATION_DATA. Devices in hardware, and host programs that look at the address and the width, miss others.',
+    fix: 'Use a 16-bit store, or a 32-bit one when VIRTIO_F_NOTIFICATION_DATA is negotiated.',
     level: 'must',
     blames: 'access',
-    covers: ['pci.avail-notify.driver.1'],
+    covers: ['pci.avail-notify.driver.1', 'pci.avail-notify.driver.2'],
     section: '4.1.5.2.1',
-    needs: { ...pci, withoutFeature: feature.NOTIFICATION_DATA },
+    needs: pci,
     on: ['register-write'],
-    broken: (fact) =>
-      fact.structure === 'notify' && fact.size !== 2 && accessFinding(fact, 'a notification has 16 bits'),
+    broken: (fact, { device }) => {
+      const size = hasFeature(device.features.accepted, feature.NOTIFICATION_DATA) ? 4 : 2;
+      return (
+        fact.structure === 'notify' &&
+        fact.size !== size &&
+        accessFinding(fact, `a notification of this driver has ${size * 8} bits`)
+      );
+    },
   }),
   rule('notification', {
     id: 'pci.notify-value',
     title: 'Driver notified with a value that is not the queue',
-    why: 'The value is the index of the queue. Where several queues share an address it is all that tells them apart.',
+    why: 'The low 16 bits of the value are the index of the queue, and without VIRTIO_F_NOTIFICATION_DATA there are no others. Where several queues share an address they are all that tells them apart.',
     fix: 'Write the index of the queue to the address that its queue_notify_off gives.',
     level: 'must',
     blames: 'access',
-    covers: ['pci.avail-notify.driver.3'],
+    covers: ['pci.avail-notify.driver.3', 'pci.avail-notify.driver.4'],
     section: '4.1.5.2.1',
-    needs: { ...pci, withoutFeature: feature.NOTIFICATION_DATA },
+    needs: pci,
     on: ['notify'],
     broken: (fact) =>
-      fact.value !== fact.queue && {
+      (fact.data === undefined ? fact.value : fact.value & 0xffff) !== fact.queue && {
         message: `${hex(fact.value)} was written to the notification address of queue ${fact.queue}.`,
         evidence: [seen('value', hex(fact.value)), seen('queue of the address', fact.queue)],
         place: registerPlace('Queue Notify'),

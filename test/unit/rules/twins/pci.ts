@@ -11,14 +11,15 @@ import { at, introduce, negotiate, type Twin } from './twin';
 type Script = (driver: PciDriver, wrong: boolean, bench: Bench) => bigint | undefined;
 
 function twin(rule: string, script: Script, pci: PciOptions = {}, driver: DriverOptions = {}): Twin {
-  const isPacked = ((driver.features ?? 0n) & featureSet(feature.RING_PACKED)) !== 0n;
-  const featuresOn = isPacked ? featureSet(feature.RING_PACKED) : 0n;
+  const featuresOn = (driver.features ?? 0n) & featureSet(feature.RING_PACKED, feature.NOTIFICATION_DATA);
   return {
     rule,
     bench: () => ({ devices: [blockDevice({ transport: 'pci', pci, featuresOn })] }),
     script: (_, wrong, bench) => script(new PciDriver(bench, driver), wrong, bench),
   };
 }
+
+const notificationData: DriverOptions = { features: featureSet(feature.VERSION_1, feature.NOTIFICATION_DATA) };
 
 /** Of a capability of this type. */
 function capability(d: PciDriver, type: number): number {
@@ -216,6 +217,19 @@ export const pciTwins: readonly Twin[] = [
     d.waitUsed(queue);
     return pc;
   }),
+  twin(
+    'pci.notify-width',
+    (d, wrong) => {
+      d.start();
+      const queue = d.queue();
+      d.publish(queue, d.addChain(queue, piecesOf(blockParts(d, 0))));
+      const pc = at(d, () => (wrong ? d.bench.store(d.notifyAddress(0), 2, 0) : d.notify(queue)));
+      d.waitUsed(queue);
+      return pc;
+    },
+    {},
+    notificationData,
+  ),
   twin('pci.notify-value', (d, wrong) => {
     d.start();
     const queue = d.queue();
@@ -224,6 +238,20 @@ export const pciTwins: readonly Twin[] = [
     d.waitUsed(queue);
     return pc;
   }),
+  twin(
+    'pci.notify-value',
+    (d, wrong) => {
+      d.start();
+      const queue = d.queue();
+      d.publish(queue, d.addChain(queue, piecesOf(blockParts(d, 0))));
+      const value = d.notification(queue);
+      const pc = at(d, () => d.bench.store(d.notifyAddress(0), 4, wrong ? value | 1 : value));
+      d.waitUsed(queue);
+      return pc;
+    },
+    {},
+    notificationData,
+  ),
 ];
 
 /** Rules of mmio that judge PCI too. */
