@@ -37,10 +37,7 @@ const isBlame = (text: string): text is Blame => Object.hasOwn(whereItStops, tex
 /** Pages lie beside each other, each under its rule's id. */
 export function rulePage(rule: PageRule, all: readonly PageRule[]): string {
   const explanation = explanationOf(rule.id);
-  const related = all
-    .filter((other) => other.id !== rule.id && isRelated(rule, other))
-    .sort((a, b) => Number(b.section === rule.section) - Number(a.section === rule.section))
-    .slice(0, mostRelated);
+  const related = relatedRules(rule, all);
   return [
     `# ${rule.title}`,
     '',
@@ -73,9 +70,43 @@ export function rulePage(rule: PageRule, all: readonly PageRule[]): string {
   ].join('\n');
 }
 
-const mostRelated = 8;
+const mostRelated = 6;
+const leastKinship = 3;
 
-function isRelated(rule: PageRule, other: PageRule): boolean {
-  return rule.family === other.family && (rule.section === other.section || shareTopic(rule.id, other.id));
+/** The nearest neighbours, nearest first: rules that share the words of their ids, the section or the statements. */
+function relatedRules(rule: PageRule, all: readonly PageRule[]): readonly PageRule[] {
+  return all
+    .filter((other) => other.id !== rule.id)
+    .map((other) => ({ other, kinship: kinship(rule, other) }))
+    .filter((candidate) => candidate.kinship >= leastKinship)
+    .sort((a, b) => b.kinship - a.kinship)
+    .slice(0, mostRelated)
+    .map(({ other }) => other);
 }
-const shareTopic = (a: string, b: string): boolean => a.split(/[.-]/)[1] === b.split(/[.-]/)[1];
+
+function kinship(rule: PageRule, other: PageRule): number {
+  const ours = wordsOf(rule.id);
+  const shared = wordsOf(other.id).filter((word) => ours.includes(word)).length;
+  const statements = other.covers.filter((id) => rule.covers.includes(id)).length;
+  return (
+    2 * shared +
+    2 * Math.min(statements, 1) +
+    2 * Number(rule.section === other.section) +
+    Number(rule.family === other.family)
+  );
+}
+
+/** What an id is about: its words, without those that say nothing alone. */
+const wordsOf = (id: string): readonly string[] => id.split(/[.-]/).filter((word) => !fillers.has(word));
+const fillers: ReadonlySet<string> = new Set([
+  'not',
+  'no',
+  'in',
+  'of',
+  'after',
+  'before',
+  'and',
+  'the',
+  'with',
+  'without',
+]);

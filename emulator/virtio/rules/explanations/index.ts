@@ -1,7 +1,12 @@
-// Every explanation, by the id of its rule. A rule without one has a page all the same, with what its row says.
+// Every explanation, by the id of its rule. Every rule has one.
 import { dialectExplanations } from './dialects';
 import type { Explanation } from './explanation';
 import { handshakeExplanations } from './handshake';
+import { netReceiveControlExplanations } from './net-receive-control';
+import { netTransmitExplanations } from './net-transmit';
+import { orderingExplanations } from './ordering';
+import { packedExplanations } from './packed';
+import { pciExplanations } from './pci';
 import { requestExplanations } from './requests';
 import { ringExplanations } from './rings';
 import { setupExplanations } from './setup';
@@ -9,9 +14,18 @@ import { setupExplanations } from './setup';
 export type { Explanation } from './explanation';
 
 const all: ReadonlyMap<string, Explanation> = new Map(
-  [handshakeExplanations, dialectExplanations, setupExplanations, ringExplanations, requestExplanations].flatMap(
-    (table) => Object.entries(table),
-  ),
+  [
+    handshakeExplanations,
+    dialectExplanations,
+    setupExplanations,
+    pciExplanations,
+    ringExplanations,
+    packedExplanations,
+    orderingExplanations,
+    requestExplanations,
+    netTransmitExplanations,
+    netReceiveControlExplanations,
+  ].flatMap((table) => Object.entries(table)),
 );
 
 export function explanationOf(rule: string): Explanation | undefined {
