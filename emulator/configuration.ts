@@ -23,6 +23,8 @@ export interface PciOptions {
   readonly notifyOffMultiplier?: number;
   /** queue_notify_off of each queue; missing ones follow the queue's index. */
   readonly queueNotifyOff?: readonly number[];
+  /** queue_notif_config_data of each queue, for VIRTIO_F_NOTIF_CONFIG_DATA; missing ones are 0x100 plus the queue's index. */
+  readonly queueNotifConfigData?: readonly number[];
   /** Bytes that cap_len counts beyond the structure. */
   readonly capabilityPadding?: number;
   readonly revision?: number;

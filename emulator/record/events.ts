@@ -120,6 +120,8 @@ export type RegisterFact = { readonly device: string } & (
       readonly exists: boolean;
       /** With VIRTIO_F_NOTIFICATION_DATA: the upper 16 bits, the available idx (split) or slot and wrap counter (packed). */
       readonly data?: number | undefined;
+      /** With VIRTIO_F_NOTIF_CONFIG_DATA: queue_notif_config_data of the queue, which the low 16 bits have to be. */
+      readonly configData?: number | undefined;
     }
   | { readonly kind: 'interrupt-status-read'; readonly value: number }
   | { readonly kind: 'interrupt-acknowledge'; readonly value: number; readonly before: number; readonly after: number }

@@ -8,6 +8,7 @@ import type { OnDriverError } from '../configuration';
 import type { EventSink, RegisterFact, VirtioFact } from '../record/events';
 import { DeviceActivity } from './activity';
 import type { ActivityHost } from './activity-host';
+import { CoreConfig } from './core-config';
 import type { ConfigField, VirtioDevice } from './device/interface';
 import { type CoreQueue, CoreQueues, type CoreRing, type QueueOwner, type SavedQueues } from './core-queues';
 import { type DriverErrorKind, type Reaction, reactions } from './driver-error';
@@ -15,7 +16,7 @@ import { inspectInFlight } from './in-flight';
 import type { ConfigFieldInspection, QueueInspection } from './inspection';
 import { areasOutsideMemory, type RingFeatures, type RingFormat } from './queue/ring';
 import type { RingWatch } from './queue/ring-watch';
-import { DeviceMood, poisonByte, queueSizeInMood, refusedBits } from './mood';
+import { DeviceMood, queueSizeInMood, refusedBits } from './mood';
 import { RandomSequence } from './random-sequence';
 import { type Dialect, type DialectName, dialects } from './spec/dialect';
 import { feature, hasFeature } from './spec/feature';
@@ -97,6 +98,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   readonly mood: DeviceMood;
   private readonly activity: DeviceActivity;
   readonly queues: CoreQueues;
+  private readonly config: CoreConfig;
   private statusValue = 0;
   /** What Status shows while a reset takes its time. */
   private resettingStatus: number | undefined;
@@ -106,7 +108,6 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   private accepted = 0n;
   private negotiated: bigint | undefined;
   private activated = false;
-  private generation = 0;
   private interruptStatusValue = 0;
   private legacyUsed = false;
 
@@ -123,6 +124,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.mood = environment.mood ?? new DeviceMood([], false, environment.seed, this.name);
     const sizes = this.device.queueMaximumSizes.map((size, queue) => queueSizeInMood(size, queue, this.mood));
     this.queues = new CoreQueues(this, sizes);
+    this.config = new CoreConfig(this.device, this.offeredFeatures, this.mood);
     if (this.mood.has('runningAtBoot')) this.statusValue = leftRunning;
     this.activity = new DeviceActivity(this, new RandomSequence(environment.seed, this.name));
   }
@@ -201,7 +203,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
 
   /** Back to the state after power-on, except that a configuration that changes by it gets a new generation. [2.4, 4.2.2.1] */
   private reset(): void {
-    const before = this.configBytes();
+    const before = this.config.bytes();
     if (this.mood.has('slowReset') && this.statusValue !== 0) this.resettingStatus = this.statusValue;
     this.configChanges = 0;
     for (const index of this.queues.all().keys()) this.ringWatch.queueDisabled(this.name, index);
@@ -216,7 +218,8 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.device.reset();
     this.activity.stopAll(this.resettingStatus !== undefined);
     this.environment.afterReset?.();
-    if (before.some((byte, i) => byte !== this.configBytes()[i])) this.generation = nextGeneration(this.generation);
+    const after = this.config.bytes();
+    if (before.some((byte, i) => byte !== after[i])) this.config.advance();
     this.environment.interruptChanged();
   }
 
@@ -373,47 +376,32 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   // Configuration space.
 
   get configGeneration(): number {
-    return this.generation;
+    return this.config.generation;
   }
 
-  /** Bytes up to the last field that exists with the offered features. [2.5] */
   get configLength(): number {
-    return this.presentFields().reduce((end, field) => Math.max(end, field.offset + field.size), 0);
+    return this.config.length;
   }
-
-  /** The described field that holds this byte. */
   configField(offset: number): ConfigField | undefined {
-    return this.presentFields().find((f) => offset >= f.offset && offset < f.offset + f.size);
+    return this.config.field(offset);
   }
-
-  /** Little-endian; all ones where the space ends before the access does, as QEMU answers. */
   readConfig(offset: number, size: number): bigint {
-    if (offset + size > this.configLength) return (1n << BigInt(size * 8)) - 1n;
-    const bytes = this.device.readConfig(offset, size);
-    if (!this.mood.has('poisonedConfig')) return littleEndianValue(bytes, size);
-    const present = bytes.map((byte, i) => (this.configField(offset + i) === undefined ? poisonByte : byte));
-    return littleEndianValue(present, size);
+    return this.config.read(offset, size);
   }
 
   writeConfig(offset: number, bytes: Uint8Array): void {
-    if (offset + bytes.length > this.configLength) {
+    if (offset + bytes.length > this.config.length) {
       this.driverError('register-write', `configuration bytes at ${offset} do not exist`);
     } else this.device.writeConfig(offset, bytes);
   }
 
   advanceGeneration(): void {
-    this.generation = nextGeneration(this.generation);
-    this.sink.record({ kind: 'config-change', device: this.name, generation: this.generation, by: 'device' });
+    this.config.advance();
+    this.sink.record({ kind: 'config-change', device: this.name, generation: this.config.generation, by: 'device' });
   }
 
-  private presentFields(): ConfigField[] {
-    return this.device.configFields.filter(
-      (f) => f.feature === undefined || hasFeature(this.offeredFeatures, f.feature),
-    );
-  }
-
-  private configBytes(): Uint8Array {
-    return this.device.readConfig(0, this.configLength).slice();
+  inspectConfig(): ConfigFieldInspection[] {
+    return this.config.inspect();
   }
 
   // Interrupts.
@@ -534,15 +522,6 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     };
   }
 
-  inspectConfig(): ConfigFieldInspection[] {
-    return this.device.configFields.map((field) => ({
-      ...field,
-      feature: field.feature,
-      present: field.feature === undefined || hasFeature(this.offeredFeatures, field.feature),
-      value: this.readConfig(field.offset, field.size),
-    }));
-  }
-
   save(): SavedState {
     const saved: SavedCore = {
       status: this.statusValue,
@@ -552,7 +531,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
       accepted: this.accepted,
       negotiated: this.negotiated,
       activated: this.activated,
-      generation: this.generation,
+      generation: this.config.generation,
       interruptStatus: this.interruptStatusValue,
       legacyUsed: this.legacyUsed,
       queues: this.queues.save(),
@@ -572,7 +551,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.accepted = saved.accepted;
     this.negotiated = saved.negotiated;
     this.activated = saved.activated;
-    this.generation = saved.generation;
+    this.config.generation = saved.generation;
     this.interruptStatusValue = saved.interruptStatus;
     this.legacyUsed = saved.legacyUsed;
     this.queues.restore(saved.queues);
@@ -586,14 +565,4 @@ export class VirtioCore implements ActivityHost, QueueOwner {
 
 function errorKind({ kind }: FeatureDefect): DriverErrorKind {
   return kind === 'not-offered' ? 'features' : 'incomplete-features';
-}
-
-function nextGeneration(generation: number): number {
-  return (generation + 1) >>> 0;
-}
-
-function littleEndianValue(bytes: Uint8Array, size: number): bigint {
-  let value = 0n;
-  for (let i = size - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] ?? 0);
-  return value;
 }

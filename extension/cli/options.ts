@@ -137,7 +137,8 @@ function parseDevice(text: string): Record<string, unknown> {
 function pciValue(type: string, key: string, text: string): unknown {
   const list = text.split(':');
   if (key === 'pci.capabilities') return list;
-  if (key === 'pci.queueNotifyOff') return list.map((one) => whole(`--device ${type},${key}`, one));
+  if (key === 'pci.queueNotifyOff' || key === 'pci.queueNotifConfigData')
+    return list.map((one) => whole(`--device ${type},${key}`, one));
   return key === 'pci.barSpace' ? text : whole(`--device ${type},${key}`, text);
 }
 function asFields(value: unknown): object {

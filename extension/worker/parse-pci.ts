@@ -10,7 +10,7 @@ const bars = [0, 2, 4] as const;
 const largest = 0x10_0000;
 
 export const pciOptionNames = [
-  'capabilities', 'bar', 'barSpace', 'spacing', 'firstOffset', 'notifyOffMultiplier', 'queueNotifyOff', 'capabilityPadding', 'revision',
+  'capabilities', 'bar', 'barSpace', 'spacing', 'firstOffset', 'notifyOffMultiplier', 'queueNotifyOff', 'queueNotifConfigData', 'capabilityPadding', 'revision',
   'msixVectors',
 ] as const; // prettier-ignore
 
@@ -42,14 +42,23 @@ export function parsePciOptions(reader: Reader, fields: Readonly<Record<string, 
     ...(barSpace !== undefined && { barSpace }),
     ...(bar !== undefined && { bar }),
     ...(fields['capabilities'] !== undefined && { capabilities }),
-    ...(fields['queueNotifyOff'] !== undefined && { queueNotifyOff: offsets(reader, fields['queueNotifyOff'], at) }),
+    ...(fields['queueNotifyOff'] !== undefined && { queueNotifyOff: perQueue(reader, fields, 'queueNotifyOff', at) }),
+    ...(fields['queueNotifConfigData'] !== undefined && {
+      queueNotifConfigData: perQueue(reader, fields, 'queueNotifConfigData', at),
+    }),
   };
 }
 
-function offsets(reader: Reader, value: unknown, at: string): readonly number[] {
-  const isOffset = (item: unknown): item is number =>
+function perQueue(
+  reader: Reader,
+  fields: Readonly<Record<string, unknown>>,
+  name: string,
+  at: string,
+): readonly number[] {
+  const value = fields[name];
+  const isWord = (item: unknown): item is number =>
     typeof item === 'number' && Number.isInteger(item) && item >= 0 && item <= 0xffff;
-  if (Array.isArray(value) && value.every(isOffset)) return value;
-  reader.problem(`${at}.queueNotifyOff: expected a list of whole numbers from 0 to 65535, one for each queue`);
+  if (Array.isArray(value) && value.every(isWord)) return value;
+  reader.problem(`${at}.${name}: expected a list of whole numbers from 0 to 65535, one for each queue`);
   return [];
 }

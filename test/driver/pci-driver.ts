@@ -36,6 +36,8 @@ export class PciDriver extends ScriptedDriver {
   /** notify_off_multiplier. */
   multiplier = 0;
   readonly notifyOff = new Map<number, number>();
+  /** queue_notif_config_data. */
+  readonly notifConfigData = new Map<number, number>();
 
   constructor(bench: Bench, options: DriverOptions = {}, device = firstDevice) {
     super(bench, options);
@@ -54,6 +56,9 @@ export class PciDriver extends ScriptedDriver {
   override readMaximumSize(): number {
     const size = super.readMaximumSize();
     this.notifyOff.set(this.selected, this.field('queue_notify_off'));
+    if (hasFeature(this.accepted, feature.NOTIF_CONFIG_DATA)) {
+      this.notifConfigData.set(this.selected, this.field('queue_notif_config_data'));
+    }
     return size;
   }
   private selected = 0;
@@ -69,6 +74,11 @@ export class PciDriver extends ScriptedDriver {
     queue.notifiedIndex = queue.availableIndex;
     const size = hasFeature(this.accepted, feature.NOTIFICATION_DATA) ? 4 : 2;
     this.bench.store(this.notifyAddress(queue.index), size, this.notification(queue));
+  }
+  /** With VIRTIO_F_NOTIF_CONFIG_DATA the device's word stands for the queue's index. [4.1.5.2] */
+  override notification(queue: DriverQueue): number {
+    const value = super.notification(queue);
+    return ((value & ~0xffff) | (this.notifConfigData.get(queue.index) ?? value & 0xffff)) >>> 0;
   }
   notifyAddress(queue: number): number {
     return this.bus.structure(cfgType.notify) + (this.notifyOff.get(queue) ?? 0) * this.multiplier;

@@ -4,7 +4,7 @@ import type { DeviceConfiguration } from '../../configuration';
 import { blockFeature } from '../spec/block';
 import { consoleFeature } from '../spec/console';
 import { deviceId } from '../spec/device-id';
-import { bitsOf, feature, featureName, featureSet, hasFeature, legacyFeature } from '../spec/feature';
+import { bitsOf, commonFeatures, feature, featureName, featureSet, hasFeature, legacyFeature } from '../spec/feature';
 import { featureDefectText, missingRequirements } from '../spec/feature-check';
 import { netFeature } from '../spec/net';
 import { BlockDevice } from './block/block';
@@ -30,6 +30,7 @@ const commonOptional = featureSet(
   feature.IN_ORDER,
   feature.ORDER_PLATFORM,
   feature.NOTIFICATION_DATA,
+  feature.NOTIF_CONFIG_DATA,
   feature.RING_RESET,
 );
 
@@ -137,6 +138,10 @@ function transportFeatures(
     }
     return (offered & legacyFeatures) | (featureSet(legacyFeature.ANY_LAYOUT) & ~featuresOff);
   }
+  const unfit = commonFeatures.find(
+    (one) => hasFeature(featuresOn, one.bit) && one.transports?.includes(transport) === false,
+  );
+  if (unfit !== undefined) throw new Error(`device ${name}: ${unfit.name} cannot be offered on transport ${transport}`);
   if (!hasFeature(offered, feature.VERSION_1)) {
     throw new Error(`device ${name}: VIRTIO_F_VERSION_1 cannot be switched off on transport ${transport}`);
   }

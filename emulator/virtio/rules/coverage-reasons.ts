@@ -39,7 +39,6 @@ export const reasons: readonly Reason[] = [
     'core.reserved-features.driver.11',
     'planned: VIRTIO_F_SR_IOV. No device offers it, and none has virtual functions',
   ),
-  planned('core.reserved-features.driver.13', 'planned: VIRTIO_F_NOTIF_CONFIG_DATA. No device offers it yet'),
   notSeen(
     'split.framing.driver.2',
     'the specification gives no number from which a chain is too fine, so every limit would be ours',
@@ -110,8 +109,6 @@ export const reasons: readonly Reason[] = [
   notSeen('pci.caps.driver.6', notDriven),
   planned('pci.common-cfg.driver.10', admin),
   notSeen('pci.msix.driver.1', notDriven),
-  planned('pci.avail-notify.driver.5', 'planned: VIRTIO_F_NOTIF_CONFIG_DATA. No device offers it yet'),
-  planned('pci.avail-notify.driver.6', 'planned: VIRTIO_F_NOTIF_CONFIG_DATA. No device offers it yet'),
   planned('pci.config-change.driver.1', unusual),
   planned('crypto.*', 'planned: crypto device'),
   planned('balloon.*', 'planned: memory balloon'),

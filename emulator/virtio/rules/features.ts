@@ -51,7 +51,6 @@ function undefinedBits(fact: FeatureWrite, at: RuleContext): readonly number[] {
   });
 }
 
-/** A bit that should be accepted whenever it is offered. */
 /** A rule that a bit is accepted when it is offered. */
 export function shouldAccept(
   bit: number,
@@ -297,6 +296,14 @@ export const featureRules: readonly Rule[] = [
     why: 'The device needs the barriers of real hardware; a driver that declines may use weaker ones.',
     covers: ['core.reserved-features.driver.7'],
     section: '6.1',
+  }),
+  shouldAccept(feature.NOTIF_CONFIG_DATA, {
+    id: 'features.notif-config-data-declined',
+    title: 'Driver did not accept VIRTIO_F_NOTIF_CONFIG_DATA',
+    why: 'The device has a shorter way to a queue by a number of its own; without it every notification has to be looked up.',
+    covers: ['core.reserved-features.driver.13'],
+    section: '6.1',
+    needs: { transport: 'pci' },
   }),
   shouldAccept(blockFeature.RO, {
     id: 'block.read-only-declined',

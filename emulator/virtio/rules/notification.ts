@@ -176,6 +176,7 @@ export const notificationRules: readonly Rule[] = [
     blames: 'access',
     covers: [],
     section: '4.2.3.3',
+    needs: { withoutFeature: feature.NOTIF_CONFIG_DATA },
     on: ['notify'],
     broken: (fact, { device }) =>
       !fact.exists && {

@@ -457,7 +457,7 @@ export const pciRules: readonly Rule[] = [
     blames: 'access',
     covers: ['pci.avail-notify.driver.3', 'pci.avail-notify.driver.4'],
     section: '4.1.5.2.1',
-    needs: pci,
+    needs: { ...pci, withoutFeature: feature.NOTIF_CONFIG_DATA },
     on: ['notify'],
     broken: (fact) =>
       (fact.data === undefined ? fact.value : fact.value & 0xffff) !== fact.queue && {
@@ -465,5 +465,32 @@ export const pciRules: readonly Rule[] = [
         evidence: [seen('value', hex(fact.value)), seen('queue of the address', fact.queue)],
         place: registerPlace('Queue Notify'),
       },
+  }),
+  rule('notification', {
+    id: 'pci.notify-config-value',
+    title: 'Driver notified with another value than queue_notif_config_data',
+    why: 'With VIRTIO_F_NOTIF_CONFIG_DATA the device chooses the value by which it knows the queue. It may be an offset or a number inside the device, so anything else finds another queue or none.',
+    fix: 'Read queue_notif_config_data once for each queue, after FEATURES_OK, and write it to the notification address in place of the queue index.',
+    level: 'must',
+    blames: 'access',
+    covers: ['pci.avail-notify.driver.5', 'pci.avail-notify.driver.6'],
+    section: '4.1.5.2.1',
+    needs: { ...pci, feature: feature.NOTIF_CONFIG_DATA },
+    on: ['notify'],
+    broken: (fact) => {
+      const { value, data, configData } = fact;
+      const written = data === undefined ? value : value & 0xffff;
+      if (written === configData) return false;
+      const whose = configData === undefined ? 'no queue that is notified there has' : `queue ${fact.queue} has`;
+      const wanted = configData === undefined ? '' : `; it has ${hex(configData)}`;
+      return {
+        message: `${hex(value)} was written to the notification address, which ${whose} not as queue_notif_config_data${wanted}.`,
+        evidence: [
+          seen('value', hex(value)),
+          ...(configData === undefined ? [] : [seen('queue_notif_config_data', hex(configData))]),
+        ],
+        place: registerPlace('Queue Notify'),
+      };
+    },
   }),
 ];

@@ -38,6 +38,8 @@ export interface PciLayout {
   readonly capabilities: readonly PciCapability[];
   readonly notifyOffMultiplier: number;
   notifyOff(queue: number): number;
+  /** What a driver notifies a queue with under VIRTIO_F_NOTIF_CONFIG_DATA. */
+  notifConfigData(queue: number): number;
   readonly vectors: number;
 }
 
@@ -69,6 +71,8 @@ const otherClass = 0x00_ff00;
 
 const defaultOrder: readonly PciCapabilityName[] = ['common', 'isr', 'device', 'notify', 'config-access'];
 const structureBytes = 0x1000;
+/** Not the queue's index, so that a driver that notifies with that shows. */
+const firstNotifConfigData = 0x100;
 const ioBarBytes = 0x80;
 const msixBar = 1;
 
@@ -77,6 +81,9 @@ export function layOut({ transport, deviceId: id, queues, configBytes, options }
   const { bar = 4, barSpace = 'memory64', spacing = structureBytes, firstOffset = 0, msixVectors = 0 } = options;
   const multiplier = options.notifyOffMultiplier ?? 4;
   checkOptions(options, transport, id);
+  const notifConfigData = (queue: number): number =>
+    options.queueNotifConfigData?.[queue] ?? firstNotifConfigData + queue;
+  checkNotifConfigData(Array.from({ length: queues }, (_, queue) => notifConfigData(queue)));
   const notifyOff = (queue: number): number => options.queueNotifyOff?.[queue] ?? queue;
   const furthest = Math.max(0, ...Array.from({ length: queues }, (_, queue) => notifyOff(queue) * multiplier));
   const bytesOf: Readonly<Record<'common' | 'notify' | 'isr' | 'device', number>> = {
@@ -152,6 +159,7 @@ export function layOut({ transport, deviceId: id, queues, configBytes, options }
     capabilities,
     notifyOffMultiplier: multiplier,
     notifyOff,
+    notifConfigData,
     vectors: msixVectors,
   };
 }
@@ -180,6 +188,12 @@ function checkOptions(options: PciOptions, transport: LayoutRequest['transport']
       throw new Error(`pci.capabilities lacks ${name}, without which no driver can use the device`);
     }
   }
+}
+
+/** Queues that share an address are told apart by it. */
+function checkNotifConfigData(values: readonly number[]): void {
+  const twice = values.find((value, queue) => values.indexOf(value) !== queue);
+  if (twice !== undefined) throw new Error(`pci.queueNotifConfigData gives ${twice} to two queues`);
 }
 
 function identityOf(transport: LayoutRequest['transport'], id: number, revision: number | undefined): PciIdentity {

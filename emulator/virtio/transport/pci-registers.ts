@@ -16,6 +16,8 @@ export interface PciTarget extends MmioTarget {
   mapVector(queue: number | undefined, vector: number): void;
   /** queue_notify_off of a queue. */
   notifyOff(queue: number): number;
+  /** queue_notif_config_data of a queue: its index where VIRTIO_F_NOTIF_CONFIG_DATA is not negotiated. */
+  notifConfigData(queue: number): number;
 }
 
 export interface PciRegister {
@@ -218,7 +220,7 @@ export const pciCommonRegisters: readonly PciRegister[] = [
     access: 'r',
     per: 'queue',
     meaning: 'value to notify the queue with, with VIRTIO_F_NOTIF_CONFIG_DATA',
-    read: ({ selectors }) => selectors.queueSel,
+    read: (t) => t.notifConfigData(t.selectors.queueSel),
   },
   fieldOf({ offset: 58, name: 'queue_reset', width: 16 }, { read: 'QueueReset', write: 'QueueReset' }),
 ];

@@ -7,6 +7,7 @@ import { configOffset, pciCommand, pciStatus, PciConfigSpace } from '../../board
 import type { BarTarget, ConfigAccessSize, DecodedBar, PciFunction, PciWire } from '../../board/pci/contract';
 import type { EventSink, RegisterFact } from '../../record/events';
 import type { VirtioCore } from '../core';
+import { feature, hasFeature } from '../spec/feature';
 import { littleEndian } from '../spec/wire-layout';
 import { configFact, defectText, type Half, origin } from './access-facts';
 import { freshSelectors, type MmioSelectors } from './mmio-registers';
@@ -36,6 +37,8 @@ export interface PciEnvironment {
 }
 
 const notifyRow = mmioRow('QueueNotify');
+/** The index of no queue. */
+const nobody = 0xffff;
 /** Message Control: enable and function mask, in the word that begins two bytes into the capability. [PCI Local Bus 3.0, 6.8.2.3] */
 const messageControl = { offset: 2, enable: 0x8000, functionMask: 0x4000 } as const;
 
@@ -117,6 +120,13 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
   }
   notifyOff(queue: number): number {
     return queue < this.core.queues.count ? this.layout.notifyOff(queue) : 0;
+  }
+
+  notifConfigData(queue: number): number {
+    return this.usesNotifConfigData && queue < this.core.queues.count ? this.layout.notifConfigData(queue) : queue;
+  }
+  private get usesNotifConfigData(): boolean {
+    return hasFeature(this.core.negotiatedFeatures ?? 0n, feature.NOTIF_CONFIG_DATA);
   }
 
   // Configuration space.
@@ -303,7 +313,9 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
     const here = [...this.core.queues.all().keys()].filter(
       (queue) => this.layout.notifyOff(queue) * this.layout.notifyOffMultiplier === at,
     );
-    return here.length > 1 ? value : here[0];
+    if (here.length < 2) return here[0];
+    if (!this.usesNotifConfigData) return value;
+    return here.find((queue) => this.layout.notifConfigData(queue) === value) ?? nobody;
   }
 
   /** The facts that an access makes, worked out from the state before it. */
@@ -347,6 +359,7 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
           ...(meant?.kind === 'notify' ? meant : { kind: 'notify', device, value: Number(value) }),
           queue,
           exists: queue < this.core.queues.count,
+          ...(this.usesNotifConfigData && queue !== nobody && { configData: this.notifConfigData(queue) }),
         };
         return [access('Queue Notify', size === 2 || size === 4 ? undefined : 'width'), fact];
       }

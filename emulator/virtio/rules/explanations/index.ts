@@ -8,6 +8,7 @@ import { orderingExplanations } from './ordering';
 import { packedExplanations } from './packed';
 import { pciExplanations } from './pci';
 import { requestExplanations } from './requests';
+import { ringFeatureExplanations } from './ring-features';
 import { ringExplanations } from './rings';
 import { setupExplanations } from './setup';
 
@@ -22,6 +23,7 @@ const all: ReadonlyMap<string, Explanation> = new Map(
     ringExplanations,
     packedExplanations,
     orderingExplanations,
+    ringFeatureExplanations,
     requestExplanations,
     netTransmitExplanations,
     netReceiveControlExplanations,

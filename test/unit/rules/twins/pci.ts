@@ -11,7 +11,8 @@ import { at, introduce, negotiate, type Twin } from './twin';
 type Script = (driver: PciDriver, wrong: boolean, bench: Bench) => bigint | undefined;
 
 function twin(rule: string, script: Script, pci: PciOptions = {}, driver: DriverOptions = {}): Twin {
-  const featuresOn = (driver.features ?? 0n) & featureSet(feature.RING_PACKED, feature.NOTIFICATION_DATA);
+  const featuresOn =
+    (driver.features ?? 0n) & featureSet(feature.RING_PACKED, feature.NOTIFICATION_DATA, feature.NOTIF_CONFIG_DATA);
   return {
     rule,
     bench: () => ({ devices: [blockDevice({ transport: 'pci', pci, featuresOn })] }),
@@ -20,6 +21,24 @@ function twin(rule: string, script: Script, pci: PciOptions = {}, driver: Driver
 }
 
 const notificationData: DriverOptions = { features: featureSet(feature.VERSION_1, feature.NOTIFICATION_DATA) };
+
+const notifConfigData: DriverOptions = { features: featureSet(feature.VERSION_1, feature.NOTIF_CONFIG_DATA) };
+const bothData: DriverOptions = {
+  features: featureSet(feature.VERSION_1, feature.NOTIF_CONFIG_DATA, feature.NOTIFICATION_DATA),
+};
+
+/** One request, with a notification whose value is wrong. */
+function notifiedWith(value: (d: PciDriver) => number): Script {
+  return (d, wrong) => {
+    d.start();
+    const queue = d.queue();
+    d.publish(queue, d.addChain(queue, piecesOf(blockParts(d, 0))));
+    const size = (d.accepted & featureSet(feature.NOTIFICATION_DATA)) === 0n ? 2 : 4;
+    const pc = at(d, () => d.bench.store(d.notifyAddress(0), size, wrong ? value(d) : d.notification(queue)));
+    d.waitUsed(queue);
+    return pc;
+  };
+}
 
 /** Of a capability of this type. */
 function capability(d: PciDriver, type: number): number {
@@ -251,6 +270,45 @@ export const pciTwins: readonly Twin[] = [
     },
     {},
     notificationData,
+  ),
+  twin(
+    'pci.notify-config-value',
+    notifiedWith((d) => d.queue().index),
+    {},
+    notifConfigData,
+  ),
+  twin(
+    'pci.notify-config-value',
+    notifiedWith((d) => d.notification(d.queue()) & ~0xffff),
+    {},
+    bothData,
+  ),
+  twin(
+    'pci.notify-config-value',
+    (d, wrong) => {
+      d.start();
+      const queue = d.queue();
+      d.publish(queue, d.addChain(queue, piecesOf(blockParts(d, 0))));
+      const pc = at(d, () => d.bench.store(d.notifyAddress(0), 2, wrong ? 0 : 77));
+      if (wrong) d.notify(queue);
+      d.waitUsed(queue);
+      return pc;
+    },
+    { notifyOffMultiplier: 0, queueNotifConfigData: [77] },
+    notifConfigData,
+  ),
+  twin(
+    'features.notif-config-data-declined',
+    (d, wrong) => {
+      introduce(d);
+      d.readOffer();
+      d.chooseFeatures();
+      if (wrong) d.accepted &= ~featureSet(feature.NOTIF_CONFIG_DATA);
+      d.writeFeatures();
+      return at(d, () => d.addStatus(8));
+    },
+    {},
+    notifConfigData,
   ),
 ];
 

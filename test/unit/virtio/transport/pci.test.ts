@@ -228,6 +228,54 @@ class Neighbour extends PciDriver {
   }
 }
 
+describe('VIRTIO_F_NOTIF_CONFIG_DATA', () => {
+  const bits = featureSet(feature.VERSION_1, feature.NOTIF_CONFIG_DATA);
+  const withData = (pci: PciOptions = {}, more = 0n): PciDriver =>
+    new PciDriver(new Bench({ devices: [blockDevice({ transport: 'pci', pci, featuresOn: bits | more })] }), {
+      features: bits | more,
+    });
+
+  for (const [name, pci, value] of [
+    ['a value of the device', {}, 0x100],
+    ['a value of the configuration', { queueNotifConfigData: [0xbeef] }, 0xbeef],
+    ['one address for all queues', { notifyOffMultiplier: 0, queueNotifConfigData: [0xbeef] }, 0xbeef],
+  ] as const) {
+    for (const more of [0n, featureSet(feature.NOTIFICATION_DATA)]) {
+      it(`notifies with ${name}${more === 0n ? '' : ' and the ring position'}`, () => {
+        const d = withData(pci, more);
+        d.start();
+        assert.equal(d.field('queue_notif_config_data'), value);
+        useDisk(d);
+        assertSilent(d.bench);
+      });
+    }
+  }
+
+  it('is known to the field once it is negotiated only', () => {
+    const d = withData();
+    d.probe();
+    d.reset();
+    assert.equal(d.field('queue_notif_config_data'), 0);
+  });
+
+  it('does not take the queue index where an address is shared', () => {
+    const d = withData({ notifyOffMultiplier: 0 });
+    d.start();
+    const queue = d.queue();
+    d.publish(queue, d.addChain(queue, [{ address: d.buffer(), length: 16 }]));
+    d.bench.store(d.notifyAddress(0), 2, 0);
+    d.bench.run(100_000);
+    assert.equal(d.hasUsed(queue), false);
+  });
+
+  it('is refused where a device cannot have it', () => {
+    const devices = (pci: PciOptions, transport: 'mmio' | 'pci') => (): Bench =>
+      new Bench({ devices: [consoleDevice({ transport, pci, featuresOn: bits })] });
+    assert.throws(devices({ queueNotifConfigData: [1, 1] }, 'pci'), /queueNotifConfigData gives 1 to two queues/);
+    assert.throws(devices({}, 'mmio'), /VIRTIO_F_NOTIF_CONFIG_DATA cannot be offered on transport mmio/);
+  });
+});
+
 describe('interrupts', () => {
   it('are spread over four wires', () => {
     assert.deepEqual([0, 1, 2, 3, 4].map((device) => swizzle(device, 0)), [0, 1, 2, 3, 0]); // prettier-ignore
