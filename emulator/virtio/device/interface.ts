@@ -16,7 +16,8 @@ export interface ConfigField {
   readonly size: 1 | 2 | 4 | 8;
   /** Feature bit that makes the field exist; absent: always there. */
   readonly feature?: number;
-  readonly writable?: boolean;
+  /** `legacy`: by drivers of the legacy interface only. */
+  readonly writable?: boolean | 'legacy';
   /** One line for people. */
   readonly meaning: string;
 }

@@ -116,6 +116,7 @@ export const configRules: readonly Rule[] = [
     broken: (fact, at) => {
       const field = fieldAt(fact, at);
       if (fact.kind !== 'config-write' || field === undefined || field.writable === true) return false;
+      if (field.writable === 'legacy' && at.device.legacy) return false;
       return {
         message: `${hex(fact.value)} was written to ${field.name}.`,
         evidence: [seen('offset', hex(fact.offset)), seen('value', hex(fact.value))],

@@ -153,6 +153,8 @@ export const netConfigFields: readonly ConfigField[] = [
     offset: i,
     size: 1,
     feature: netFeature.MAC,
+    // [5.1.4.3]
+    writable: 'legacy',
     meaning: `byte ${i} of the address`,
   })),
   { name: 'status', offset: 6, size: 2, feature: netFeature.STATUS, meaning: 'bit 0: link is up' },

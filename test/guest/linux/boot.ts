@@ -8,6 +8,7 @@ import { captureViolation, reportViolation } from '../../../extension/worker/vio
 import type { ViolationReport } from '../../../extension/debug/target';
 import type { Symbols } from '../../../extension/symbols';
 import { Machine } from '../../../emulator/machine';
+import type { TransportName } from '../../../emulator/virtio/spec/feature';
 import type { LinuxGuest } from './guest';
 
 export interface Boot {
@@ -21,6 +22,8 @@ export interface Boot {
   readonly words?: string;
   /** Whether hot code is compiled; on by default. */
   readonly compiler?: 'on' | 'off';
+  /** Of every device; mmio unless it says otherwise. */
+  readonly transport?: TransportName;
   /** Of every device; split unless it says otherwise. */
   readonly ring?: 'split' | 'packed';
   /** Switches of every device, as in a launch configuration. */
@@ -56,7 +59,7 @@ export function commandLine(boot: Boot): string {
 
 /** @param symbols of `vmlinux`, if violations are to be shown with lines */
 export function bootLinux(guest: LinuxGuest, boot: Boot, symbols: readonly Symbols[] = []): BootResult {
-  const rings = { ring: boot.ring ?? 'split', features: boot.features ?? [] };
+  const rings = { transport: boot.transport ?? 'mmio', ring: boot.ring ?? 'split', features: boot.features ?? [] };
   const configuration = parseLaunchConfiguration(
     {
       type: 'virtio',

@@ -1,7 +1,7 @@
 // Twins for the legacy interfaces, on a legacy virtio-mmio device. [virtio 1.4, 3.1.2, 4.2.4]
 import { blockFeature } from '../../../../emulator/virtio/spec/block';
 import { status } from '../../../../emulator/virtio/spec/status';
-import { type Bench, blockDevice } from '../../../driver/bench';
+import { type Bench, blockDevice, netDevice } from '../../../driver/bench';
 import { LegacyMmioDriver } from '../../../driver/legacy-driver';
 import { at, type Twin } from './twin';
 
@@ -80,4 +80,14 @@ export const legacyTwins: readonly Twin[] = [
     if (!wrong) d.writeAlignment();
     return at(d, () => d.writePageFrame(d.placeQueue(0).descriptors / 4096));
   }),
+  {
+    // The address is for the driver to set, the status is not. [5.1.4.3]
+    rule: 'config.read-only-field',
+    bench: () => ({ devices: [netDevice({ transport: 'mmio-legacy' })] }),
+    script: (_, wrong, bench) => {
+      const d = new LegacyMmioDriver(bench);
+      negotiate(d);
+      return at(d, () => (wrong ? d.writeConfig(6, 2, 1) : d.writeConfig(0, 1, 0x52)));
+    },
+  },
 ];
