@@ -1,5 +1,5 @@
-// Linux on Ringside: with both firmwares, one and four harts, from an initramfs and from a disk; clean of violations; equal runs end in equal
-// states; and its boot time beside QEMU's. `npm run campaign:linux [-- NAME]`: only the boots whose name contains NAME.
+// Linux on Ringside: every transport and ring, both firmwares, one and four harts, from an initramfs and from a disk, on the network and under
+// load; clean of violations; equal runs end in equal states; and its boot time beside QEMU's. `npm run campaign:linux [-- NAME]`: only the boots whose name contains NAME.
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
@@ -8,49 +8,20 @@ import { loadSymbols } from '../../../extension/symbols';
 import { repository } from '../harness/compiler';
 import { type Boot, bootLinux, commandLine, shortcomings } from './boot';
 import { linuxGuest } from './guest';
-import { bootOnNetwork, networkVariants } from './network';
+import { boots, firmware, networkBoots } from './boots';
+import { bootOnNetwork } from './network';
 
-const firmware = '/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin';
 /** Where the kernel's first byte is linked to run, and where it is loaded: what runs before paging is seen at the second place. */
 const linkedAt = 0xffff_ffff_8000_0000n;
 const loadedAt = 0x8020_0000n;
 const timedRuns = 3;
 
-const boots: readonly Boot[] = [
-  { name: 'builtin, 1 hart, initramfs', bios: 'builtin', harts: 1, root: 'initramfs', words: 'echo' },
-  { name: 'builtin, 4 harts, initramfs', bios: 'builtin', harts: 4, root: 'initramfs', words: 'echo' },
-  { name: 'builtin, 8 harts, initramfs', bios: 'builtin', harts: 8, root: 'initramfs', words: 'echo' },
-  { name: 'builtin, 1 hart, disk', bios: 'builtin', harts: 1, root: 'disk', words: 'echo' },
-  { name: 'OpenSBI, 1 hart, initramfs', bios: firmware, harts: 1, root: 'initramfs', words: 'echo' },
-  { name: 'OpenSBI, 4 harts, disk', bios: firmware, harts: 4, root: 'disk', words: 'echo' },
-];
-const packed: readonly Boot[] = [
-  { name: 'packed rings', bios: firmware, harts: 1, root: 'disk', words: 'echo', ring: 'packed' },
-  {
-    name: 'packed rings, plain',
-    bios: 'builtin',
-    harts: 4,
-    root: 'disk',
-    words: 'echo',
-    ring: 'packed',
-    features: ['-INDIRECT_DESC', '-EVENT_IDX'],
-  },
-  ...(['split', 'packed'] as const).map((ring) => ({
-    name: `every ring feature, ${ring}`,
-    bios: firmware,
-    harts: 1,
-    root: 'disk' as const,
-    words: 'echo',
-    ring,
-    features: ['+IN_ORDER', '+NOTIFICATION_DATA', '+RING_RESET', '+ACCESS_PLATFORM', '+ORDER_PLATFORM'],
-  })),
-];
 const quick: Boot = { name: 'quick', bios: firmware, harts: 1, root: 'initramfs', words: 'quiet quick' };
 
 const guest = linuxGuest();
 const image = loadSymbols(new Uint8Array(fs.readFileSync(guest.vmlinux)), { name: 'vmlinux' });
 const symbols = [image, image.rebased(loadedAt - linkedAt)];
-const chosen = [...boots, ...packed].filter(({ name }) => name.includes(process.argv[2] ?? ''));
+const chosen = boots.filter(({ name }) => name.includes(process.argv[2] ?? ''));
 let failed = 0;
 for (const boot of chosen) {
   const result = bootLinux(guest, boot, symbols);
@@ -86,10 +57,10 @@ void onNetwork().then(() => {
 });
 
 async function onNetwork(): Promise<void> {
-  for (const variant of networkVariants) {
-    const name = `network, ${variant === '' ? 'as offered' : variant}`;
+  for (const boot of networkBoots) {
+    const { name } = boot;
     if (!name.includes(process.argv[2] ?? '')) continue;
-    const result = await bootOnNetwork(guest, variant, variant.includes('pairs') ? 4 : 1);
+    const result = await bootOnNetwork(guest, boot);
     if (result.shortcomings.length > 0) failed++;
     const verdict = result.shortcomings.length === 0 ? 'ok    ' : 'FAILED';
     say(`${verdict} ${name}: ${result.steps} steps, ${result.seconds.toFixed(1)} s`);

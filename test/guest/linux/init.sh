@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # The init of the Linux guest: it tries each virtio device that it finds, says PASS or FAIL for each, and powers off or gives a shell.
 # Words on the kernel's command line choose more: `quick` only shows that user space runs, `echo` answers a line on the virtio console, `shell` ends in a
-# shell, `url=...` is downloaded. It needs busybox and the guest's own /bin/check, and runs from an initramfs as well as from the disk.
+# shell, `url=...` is downloaded, `load` keeps disk and network busy at once. It needs busybox and the guest's own /bin/check, and runs from an initramfs as well as from the disk.
 export PATH=/bin:/sbin
 /bin/busybox mkdir -p /proc /sys /dev /tmp /mnt
 /bin/busybox --install -s /bin
@@ -56,6 +56,26 @@ if [ -e /sys/class/net/eth0 ]; then
   if [ -n "$url" ]; then
     if sum=$(wget -q -O - "$url" | md5sum); then pass net-download "${sum%% *}"; else fail net-download; fi
   fi
+fi
+# Everything at once: a file is overwritten while it is being written back, files come and go, and two downloads and pings run beside them.
+if given load; then
+  [ "$disk" = / ] || mount -t ext4 /dev/vda /mnt
+  for name in one two; do wget -q -O - "$url" 2>/dev/null | md5sum > "/tmp/$name" & done
+  ping -c 100 -i 0.01 -s 1400 "$gateway" > /tmp/pings 2>&1 &
+  for round in 1 2 3 4 5 6; do
+    yes "first $round" | head -c 300000 > "$disk/again"
+    sync &
+    yes "again $round" | head -c 300000 | dd of="$disk/again" bs=4k conv=notrunc 2>/dev/null
+    cp "$disk/data/1000000.bin" "$disk/copy.$round"
+    rm -f "$disk/copy.$((round - 1))"
+  done
+  wait
+  sync
+  echo 3 > /proc/sys/vm/drop_caches
+  wanted=$(yes "again 6" | head -c 300000 | md5sum)
+  if [ "$(md5sum < "$disk/again")" = "$wanted" ] && cmp -s "$disk/copy.6" "$disk/data/1000000.bin"; then pass load-block; else fail load-block; fi
+  if [ "$(cat /tmp/one)" = "$sum" ] && [ "$(cat /tmp/two)" = "$sum" ] && grep -q ' 0% packet loss' /tmp/pings; then pass load-net; else cat /tmp/one /tmp/two /tmp/pings; fail load-net; fi
+  [ "$disk" = / ] || umount /mnt
 fi
 if check getrandom; then pass getrandom; else fail getrandom; fi
 

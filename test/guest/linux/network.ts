@@ -1,23 +1,15 @@
-// Linux on the user network: an address by DHCP, pings, names, and a download over TCP from a server on this computer's loopback, on each
-// transport that network devices work on; clean of violations.
+// Linux on the user network: an address by DHCP, pings, names, and downloads over TCP from a server on this computer's loopback, with a
+// disk busy at the same time where there is one; clean of violations.
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as http from 'node:http';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { ringside } from '../harness/command';
+import type { NetworkBoot } from './boots';
 import type { LinuxGuest } from './guest';
 
 const downloadBytes = 8_000_000;
-/** Keys of the device beside its backend. */
-export const networkVariants: readonly string[] = ['', 'transport=mmio-legacy', 'features=-MRG_RXBUF', 'features=-CSUM:-GUEST_CSUM', 'pairs=4', 'features=-EVENT_IDX:-INDIRECT_DESC', 'ring=packed', 'transport=pci', 'transport=pci-transitional,ring=packed', 'transport=pci-legacy']; // prettier-ignore
-
-/**
- * Alarms that are true. Without MRG_RXBUF, Linux 6.1 leaves num_buffers of what it sends as it finds it: drivers/net/virtio_net.c:1873
- * clears it in the other case only.
- */
-const trueAlarms: Readonly<Record<string, readonly string[]>> = { 'features=-MRG_RXBUF': ['net.num-buffers-sent'] };
-
 export interface NetworkResult {
   readonly shortcomings: readonly string[];
   readonly steps: number;
@@ -25,8 +17,7 @@ export interface NetworkResult {
   readonly console: string;
 }
 
-/** @param variant one of `networkVariants` */
-export async function bootOnNetwork(guest: LinuxGuest, variant: string, harts = 1): Promise<NetworkResult> {
+export async function bootOnNetwork(guest: LinuxGuest, boot: NetworkBoot): Promise<NetworkResult> {
   const content = Buffer.from(Array.from({ length: downloadBytes }, (_, i) => (i * 7 + (i >> 9)) & 0xff));
   const server = http.createServer((_request, response) => response.end(content));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -36,15 +27,37 @@ export async function bootOnNetwork(guest: LinuxGuest, variant: string, harts = 
     if (at === null || typeof at !== 'object') throw new Error('the server has no port');
     const [report, stats] = ['report.json', 'stats.json'].map((name) => path.join(scratch, name));
     const { status, output, errors } = await ringside([
-      ...['run', '--kernel', guest.image, '--initrd', guest.initrd, '--memory', '256M', '--harts', String(harts)],
-      ...['--append', `console=ttyS0 dhcp url=http://10.0.2.2:${at.port}/file`, '--device', 'entropy'],
-      ...['--device', ['net', 'backend=user', variant].filter((part) => part !== '').join(',')],
+      ...[
+        'run',
+        '--kernel',
+        guest.image,
+        '--initrd',
+        guest.initrd,
+        '--memory',
+        '256M',
+        '--harts',
+        String(boot.harts),
+        '--bios',
+        boot.bios ?? 'builtin',
+      ],
+      ...[
+        '--append',
+        `console=ttyS0 dhcp url=http://10.0.2.2:${at.port}/file${boot.disk === undefined ? '' : ' load'}`,
+      ],
+      ...['--device', 'entropy', '--device', `net,backend=user,${boot.net}`],
+      ...(boot.disk === undefined ? [] : ['--device', `block,image=${guest.disk},${boot.disk}`]),
       ...['--rules', 'must=report,should=report,hazard=report', '--timeout', '300'],
       ...['--report', `json:${report ?? ''}`, '--stats', stats ?? ''],
     ]);
-    const expected = trueAlarms[variant] ?? [];
+    const expected = boot.alarms ?? [];
     const sum = createHash('md5').update(content).digest('hex');
-    const wanted = ['net-dhcp 10.0.2.15/24', 'net-ping 10.0.2.2', 'net-dns', `net-download ${sum}`];
+    const wanted = [
+      'net-dhcp 10.0.2.15/24',
+      'net-ping 10.0.2.2',
+      'net-dns',
+      `net-download ${sum}`,
+      ...(boot.disk === undefined ? [] : ['block-read 7/7', 'load-block', 'load-net']),
+    ];
     const parsed = JSON.parse(fs.readFileSync(report ?? '', 'utf8')) as {
       violations: { rule: string; message: string }[];
     };
