@@ -44,7 +44,6 @@ export const reasons: readonly Reason[] = [
     'the specification gives no number from which a chain is too fine, so every limit would be ours',
   ),
   planned('split.used-notif-suppression.driver.5', unusual),
-  planned('split.used-ring.driver.1', payload),
   planned('split.avail-notif-suppression.driver.5', unusual),
   planned('mmio.registers.driver.6', unusual),
   planned('mmio.registers.driver.8', unusual),

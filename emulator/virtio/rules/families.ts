@@ -11,6 +11,10 @@ export const families = {
   },
   ring: { title: 'Ring contents', meaning: 'Descriptor chains, indirect tables and indices as the device finds them.' },
   ownership: { title: 'Ownership', meaning: 'Changes to what the driver has handed to the device.' },
+  consumption: {
+    title: 'Consumption',
+    meaning: 'How used buffers are taken back: which entries are loaded, and what of them is believed.',
+  },
   notification: { title: 'Notification', meaning: 'Doorbells that are missing, unwanted or for the wrong queue.' },
   interrupt: { title: 'Interrupt', meaning: 'Reading and acknowledging the cause of an interrupt.' },
   waiting: {

@@ -2,6 +2,7 @@
 import { blockRules } from './block';
 import { bufferRules } from './buffers';
 import { configRules } from './config';
+import { consumptionRules } from './consumption';
 import { deviceFaultRules } from './device-fault';
 import { consoleRules, entropyRules } from './direction';
 import { discoveryRules } from './discovery';
@@ -49,6 +50,7 @@ export const catalogue: readonly Rule[] = [
   ...packedOrderingRules,
   ...ownershipRules,
   ...bufferRules,
+  ...consumptionRules,
   ...notificationRules,
   ...interruptRules,
   ...waitingRules,

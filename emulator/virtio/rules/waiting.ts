@@ -2,37 +2,14 @@
 // access that began it. [virtio 1.4, 2.5.2, 2.7.7.1, 2.7.8, 4.2.2.2, 4.2.3.4.1]
 import { deviceId } from '../spec/device-id';
 import { feature } from '../spec/feature';
+import { eventFlag, eventFlagNames, eventOffset } from '../spec/packed-ring';
 import { availableFlag } from '../spec/split-ring';
 import { status } from '../spec/status';
 import type { QueueState } from '../watch/state';
 import { handlerWindowNanoseconds, returnWindowNanoseconds } from '../watch/waiting';
+import { eachQueue, hasPassed, milliseconds, type Moment } from './absence';
 import { byDriver, interruptPlace, seen } from './evidence';
-import { type FactOf, type Finding, rule, type Rule, type RuleContext, type View } from './rule';
-
-type Moment = { readonly virtualNanoseconds: number };
-
-const hasPassed = (at: RuleContext, since: Moment, window: number): boolean =>
-  at.virtualNanoseconds - since.virtualNanoseconds >= window;
-
-const milliseconds = (at: RuleContext, since: Moment): string =>
-  `${Math.floor((at.virtualNanoseconds - since.virtualNanoseconds) / 1e6)} ms`;
-
-/** A device that its driver still works with. */
-function isLive({ device }: RuleContext): boolean {
-  const { status: value } = device.handshake;
-  return (value & (status.DRIVER_OK | status.FAILED)) === status.DRIVER_OK && device.needsReset === undefined;
-}
-
-/** Judges each queue of a live device; for `idle` facts, which also come when time has merely passed. */
-function eachQueue(judge: (queue: View<QueueState>, at: RuleContext) => false | Finding) {
-  return (_fact: FactOf<'idle'>, at: RuleContext): readonly Finding[] =>
-    isLive(at)
-      ? at.device.queues.flatMap((queue) => {
-          const found = queue.ready && judge(queue, at);
-          return found === false ? [] : [{ ...found, queue: queue.index }];
-        })
-      : [];
-}
+import { type Finding, rule, type Rule, type RuleContext, type View } from './rule';
 
 /** A completion that the driver has not looked at for as long as `returnWindowNanoseconds`. */
 function overdue(queue: View<QueueState>, at: RuleContext): View<QueueState>['waiting']['unseen'] {
@@ -51,6 +28,33 @@ function usedEvidence(queue: View<QueueState>, at: RuleContext, since: Moment): 
     seen('seen by the driver', queue.collectedIndex),
     seen('used for', milliseconds(at, since)),
   ];
+}
+
+/** A sleep by what the driver event suppression structure says now. */
+function packedSleep(queue: View<QueueState>, at: RuleContext, isOurs: (flags: number) => boolean): false | Finding {
+  const unseen = slept(queue, at);
+  if (unseen === undefined || !at.memory.contains(queue.driverArea, 4)) return false;
+  const flags = at.memory.read16(queue.driverArea + eventOffset.flags) & 3;
+  if (!isOurs(flags)) return false;
+  const desc = at.memory.read16(queue.driverArea + eventOffset.desc);
+  const where = flags === eventFlag.DESC ? ` at slot ${desc & 0x7fff}, wrap counter ${desc >> 15}` : '';
+  return {
+    message: `Queue ${queue.index} has a used descriptor in slot ${queue.collectedIndex % queue.size} that nobody looks at; the driver event suppression flags are ${eventFlagNames[flags] ?? flags}${where}, so the device left the interrupt out.`,
+    evidence: [
+      seen('next used slot', queue.collectedIndex % queue.size),
+      seen('flags', eventFlagNames[flags] ?? flags),
+      seen('desc', `0x${desc.toString(16)}`),
+      seen('used for', milliseconds(at, unseen.used)),
+    ],
+    place: {
+      kind: 'event-suppression',
+      queue: queue.index,
+      side: 'driver',
+      field: flags === eventFlag.DESC ? 'desc' : 'flags',
+    },
+    blamed: flags === eventFlag.DESC ? (queue.waiting.driverEventStore ?? unseen.published) : unseen.published,
+    related: unseen.used,
+  };
 }
 
 const explained = ['ring.*', 'ownership.*', 'notification.*', 'interrupt.*', 'queue-setup.*'] as const;
@@ -137,15 +141,44 @@ export const waitingRules: readonly Rule[] = [
     }),
   }),
   rule('waiting', {
+    id: 'waiting.packed-interrupts-left-off',
+    title: 'Driver waits for a packed queue whose interrupts it has switched off',
+    why: 'The driver event suppression structure asks for no interrupt, and nobody looks at the flags of the next used descriptor: the completion is never noticed.',
+    fix: 'Before waiting store ENABLE (or DESC with the next place) into the flags of the structure, then load the flags of the next descriptor once more; or keep looking at them.',
+    level: 'hazard',
+    blames: 'missing action',
+    covers: [],
+    section: '2.8.14',
+    needs: { ring: 'packed' },
+    once: true,
+    follows: explained,
+    on: ['idle'],
+    broken: eachQueue((queue, at) => packedSleep(queue, at, (flags) => flags !== eventFlag.DESC)),
+  }),
+  rule('waiting', {
+    id: 'waiting.packed-event-stale',
+    title: 'Driver waits for an interrupt that the place in its event suppression structure keeps back',
+    why: 'With DESC the device interrupts only when it writes the used descriptor at the place that desc names, in the lap that its bit 15 names. A place that was passed, or the wrong wrap counter, means no interrupt.',
+    fix: 'Each time before waiting, store slot and wrap counter of the next used descriptor into desc, then load its flags once more.',
+    level: 'hazard',
+    blames: 'missing action',
+    covers: [],
+    section: '2.8.14',
+    needs: { ring: 'packed', feature: feature.EVENT_IDX },
+    once: true,
+    follows: [...explained, 'packed.event-offset'],
+    on: ['idle'],
+    broken: eachQueue((queue, at) => packedSleep(queue, at, (flags) => flags === eventFlag.DESC)),
+  }),
+  rule('waiting', {
     id: 'waiting.completion-hidden',
     title: 'Driver acknowledged an interrupt and missed what it announced',
-    why: 'The device used a buffer between the last look at the used ring and the write to InterruptACK. The acknowledgement also took away the notice of that buffer, and nobody looks again.',
+    why: 'The device used a buffer between the last look at the used ring and the acknowledgement (the write to InterruptACK, on PCI the read of the ISR status). The acknowledgement also took away the notice of that buffer, and nobody looks again.',
     fix: 'Acknowledge first and drain the used ring afterwards, or load the used index once more after the acknowledgement.',
     level: 'must',
     blames: 'missing action',
     covers: ['mmio.registers.driver.19'],
     section: '4.2.2.2',
-    needs: { transport: 'mmio', ring: 'split' },
     once: true,
     follows: explained,
     on: ['idle'],
@@ -171,9 +204,8 @@ export const waitingRules: readonly Rule[] = [
     blames: 'missing action',
     covers: [],
     section: '2.7.8',
-    needs: { ring: 'split' },
     once: true,
-    follows: [...explained, 'waiting.completion-hidden'],
+    follows: [...explained, 'waiting.completion-hidden', 'consumption.*'],
     on: ['idle'],
     broken: eachQueue((queue, at) => {
       const unseen = overdue(queue, at);
@@ -196,7 +228,6 @@ export const waitingRules: readonly Rule[] = [
     blames: 'missing action',
     covers: ['block.op.driver.1'],
     section: '5.2.6.1',
-    needs: { transport: 'mmio' },
     once: true,
     follows: ['interrupt.*'],
     on: ['idle'],
@@ -222,9 +253,8 @@ export const waitingRules: readonly Rule[] = [
     blames: 'missing action',
     covers: [],
     section: '2.7.13',
-    needs: { ring: 'split' },
     once: true,
-    follows: [...explained, 'waiting.*'],
+    follows: [...explained, 'waiting.*', 'consumption.*'],
     on: ['idle'],
     broken: eachQueue((queue, at) => {
       const { starved } = queue.waiting;

@@ -2,6 +2,7 @@
 import type { VirtioEvent } from '../../record/events';
 import type { VirtioDeviceInspection } from '../inspection';
 import type { RingFormat } from '../queue/ring';
+import { freshConsumption } from './consumption';
 import { freshNet } from './net';
 import type { NotificationState, QueueState } from './queue-state';
 import { freshAnnounced, freshWaiting } from './waiting';
@@ -173,6 +174,7 @@ export function freshRing(
     looseRecheck: undefined,
     notification: freshNotification(),
     waiting: freshWaiting(),
+    consumption: freshConsumption(),
     polled: undefined,
   };
 }

@@ -12,6 +12,7 @@ import type { FactOf } from '../rules/rule';
 import { feature, hasFeature } from '../spec/feature';
 import type { RuleLevel, Violation } from '../violation';
 import { BufferWatch } from './buffers';
+import { watchConsumption } from './consumption';
 import { copyOf } from './copy';
 import { describe, describePlaceholder, freshDevice } from './fresh';
 import { watchHandshake } from './handshake';
@@ -102,6 +103,7 @@ const watchers: readonly ((state: DeviceState, event: VirtioEvent, memory: Guest
   watchFeatures,
   watchConfig,
   watchQueueSetup,
+  watchConsumption,
   watchSplitRing,
   watchPackedRing,
   watchNotification,

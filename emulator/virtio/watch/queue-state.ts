@@ -2,6 +2,7 @@
 import type { Chain } from '../../record/events';
 import type { RingFormat } from '../queue/ring';
 import type { DriverEvent, FactOf } from '../rules/rule';
+import type { ConsumptionState } from './consumption';
 import type { WaitingState } from './waiting';
 
 /** Registers of the set-up, as written since the last reset. */
@@ -98,6 +99,7 @@ export interface QueueState {
   building: Set<number>;
   notification: NotificationState;
   waiting: WaitingState;
+  consumption: ConsumptionState;
   /** The newest fact about the queue, when it is a load of the used index that showed the driver nothing new. */
   polled: (DriverEvent & { readonly kind: 'ring-load' | 'ring-store' }) | undefined;
   /** Newest store to a descriptor of the queue's own table or to a slot of the available ring. */

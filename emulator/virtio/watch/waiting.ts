@@ -24,6 +24,8 @@ export interface WaitingState {
   hiddenBy: DriverEvent | undefined;
   /** Newest store to used_event since the queue was enabled. */
   usedEventStore: DriverEvent | undefined;
+  /** Packed: newest store to the driver event suppression structure. */
+  driverEventStore: DriverEvent | undefined;
   /** Since when the device has something from outside and no buffer of this queue to put it into. */
   starved: VirtioEvent | undefined;
   /** Collected used slots whose len was not loaded, with the load that showed them. */
@@ -44,6 +46,7 @@ export function freshWaiting(): WaitingState {
     interrupt: undefined,
     hiddenBy: undefined,
     usedEventStore: undefined,
+    driverEventStore: undefined,
     starved: undefined,
     unreadLengths: new Map(),
   };
@@ -94,9 +97,7 @@ function watchQueue(queue: QueueState, event: VirtioEvent): void {
       if (event.outcome !== 'suppressed') waiting.hiddenBy = undefined;
       return;
     case 'collect':
-      waiting.unseen = undefined;
-      waiting.interrupt = undefined;
-      waiting.hiddenBy = undefined;
+      noteSeen(queue, event);
       noteCollected(queue, event);
       return;
     case 'ring-load':
@@ -104,6 +105,7 @@ function watchQueue(queue: QueueState, event: VirtioEvent): void {
       return;
     case 'ring-store':
       if (event.place.part === 'available' && event.place.field === 'used_event') waiting.usedEventStore = event;
+      if (event.place.part === 'driver-event') waiting.driverEventStore = event;
       return;
     default:
   }
@@ -115,6 +117,17 @@ function noteUsed(queue: QueueState, event: VirtioEvent): void {
   if (queue.waiting.unseen !== undefined || chain === undefined) return;
   if (!chain.chain.elements.some((element) => element.deviceWritable)) return;
   queue.waiting.unseen = { used: event, published: chain.published };
+}
+
+/** A look at a packed ring shows one used descriptor; the driver has come to the queue, and what is left counts from now. */
+function noteSeen(queue: QueueState, event: DriverEvent & { readonly kind: 'collect' }): void {
+  const { waiting } = queue;
+  const next = queue.format === 'packed' ? queue.usedPositions[0] : undefined;
+  const chain = next === undefined ? undefined : queue.chains.get(next);
+  const isAnswered = chain?.chain.elements.some(({ deviceWritable }) => deviceWritable) === true;
+  waiting.unseen = chain !== undefined && isAnswered ? { used: event, published: chain.published } : undefined;
+  waiting.hiddenBy = undefined;
+  if (waiting.unseen === undefined) waiting.interrupt = undefined;
 }
 
 function noteCollected(queue: QueueState, event: DriverEvent & { readonly kind: 'collect' }): void {
@@ -142,11 +155,12 @@ export function absenceDue(state: View<DeviceState>): readonly number[] {
     if (since !== undefined) due.push(since.virtualNanoseconds + window);
   };
   if (state.announced.unread !== undefined) after(state.announced.hiddenBy, handlerWindowNanoseconds);
-  for (const { notification, waiting } of state.queues) {
+  for (const { notification, waiting, consumption } of state.queues) {
     after(notification.owed, notificationWindowNanoseconds);
     after(waiting.hiddenBy, handlerWindowNanoseconds);
     after(waiting.unseen?.used, returnWindowNanoseconds);
     after(waiting.starved, returnWindowNanoseconds);
+    if (consumption.takenCount > 0) after(consumption.untaken?.since, returnWindowNanoseconds);
     if (state.description.deviceId === deviceId.entropy) {
       for (const collect of waiting.unreadLengths.values()) after(collect, handlerWindowNanoseconds);
     }

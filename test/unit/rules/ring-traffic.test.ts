@@ -311,7 +311,7 @@ const mutations: readonly Mutation[] = [
     rule: either('split.used-ring-written', 'packed.device-area-written'),
     make: (t) => {
       const at = t.queue.used + (t.ring.packed ? eventOffset.desc : usedOffset.id(0));
-      t.bench.store(at, 2, Number(t.bench.load(at, 2)) ^ 0x5555);
+      t.bench.store(at, 2, t.bench.memory.read16(at) ^ 0x5555);
     },
   },
   {

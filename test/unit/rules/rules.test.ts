@@ -7,6 +7,7 @@ import type { Violation } from '../../../emulator/virtio/violation';
 import { Bench } from '../../driver/bench';
 import { ScriptedDriver } from '../../driver/driver';
 import { bufferTwins } from './twins/buffers';
+import { consumptionTwins } from './twins/consumption';
 import { deviceTwins } from './twins/devices';
 import { draftTwins } from './twins/draft-virtio30';
 import { featureTwins } from './twins/features';
@@ -38,6 +39,7 @@ const twins: readonly Twin[] = [
   ...orderingTwins,
   ...ringFeatureTwins,
   ...bufferTwins,
+  ...consumptionTwins,
   ...signalTwins,
   ...deviceTwins,
   ...waitingTwins,

@@ -1,4 +1,5 @@
 // Every explanation, by the id of its rule. Every rule has one.
+import { consumptionExplanations } from './consumption';
 import { dialectExplanations } from './dialects';
 import type { Explanation } from './explanation';
 import { handshakeExplanations } from './handshake';
@@ -24,6 +25,7 @@ const all: ReadonlyMap<string, Explanation> = new Map(
     packedExplanations,
     orderingExplanations,
     ringFeatureExplanations,
+    consumptionExplanations,
     requestExplanations,
     netTransmitExplanations,
     netReceiveControlExplanations,

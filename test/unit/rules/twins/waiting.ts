@@ -1,10 +1,13 @@
 // Twins for absence: a driver that does not come back, and the same driver that does. [virtio 1.4, 2.7.7.1, 2.7.8, 4.2.3.4.1]
 import { feature, featureSet } from '../../../../emulator/virtio/spec/feature';
 import { availableOffset, usedOffset } from '../../../../emulator/virtio/spec/split-ring';
-import { consoleDevice, entropyDevice } from '../../../driver/bench';
+import { eventFlag } from '../../../../emulator/virtio/spec/packed-ring';
+import { blockDevice, consoleDevice, entropyDevice } from '../../../driver/bench';
 import { blockParts, piecesOf } from '../../../driver/block';
 import type { DriverQueue, ScriptedDriver } from '../../../driver/driver';
 import { TestModel } from '../../../driver/model';
+import { PackedDriver } from '../../../driver/packed-driver';
+import { PciDriver } from '../../../driver/pci-driver';
 import { at, type Twin } from './twin';
 
 const withEventIdx = { features: featureSet(feature.VERSION_1, feature.EVENT_IDX) };
@@ -43,6 +46,35 @@ function sleep(d: ScriptedDriver): void {
   d.bench.run(20_000);
   if (d.serveInterrupt()) drain(d, d.queue());
   d.bench.run(longTime);
+}
+
+/** A driver of a packed ring that has asked for interrupts as `ask` does, and sleeps over a read. */
+function packedSleep(
+  rule: string,
+  features: bigint,
+  ask: (d: PackedDriver, queue: DriverQueue, wrong: boolean) => void,
+): Twin {
+  return {
+    rule,
+    bench: () => ({ devices: [blockDevice({ featuresOn: featureSet(feature.RING_PACKED), queueSize: 256 })] }),
+    script: (_, wrong, bench) => {
+      const d = new PackedDriver(bench, { features });
+      d.start();
+      const queue = d.queue();
+      const read = (place: number): void => {
+        d.addChain(queue, piecesOf(blockParts(d, 0, { at: place })));
+        d.publish(queue);
+        d.notify(queue);
+      };
+      read(0);
+      d.waitUsed(queue);
+      d.serveInterrupt();
+      ask(d, queue, wrong);
+      read(0x1000);
+      sleep(d);
+      return undefined;
+    },
+  };
 }
 
 let model = new TestModel();
@@ -85,6 +117,27 @@ export const waitingTwins: readonly Twin[] = [
   },
   {
     rule: 'waiting.completion-hidden',
+    bench: () => ({ devices: [blockDevice({ transport: 'pci' })] }),
+    script: (_, wrong, bench) => {
+      const d = new PciDriver(bench);
+      d.start();
+      const queue = d.queue();
+      send(d);
+      d.bench.run(5_000);
+      send(d, 0x1000);
+      while (!d.hasUsed(queue)) d.bench.run(500);
+      const source = d.bench.claim();
+      drain(d, queue);
+      d.bench.run(10_000);
+      const pc = at(d, () => d.readInterruptStatus());
+      if (!wrong) drain(d, queue);
+      d.bench.complete(source);
+      d.bench.run(longTime);
+      return pc;
+    },
+  },
+  {
+    rule: 'waiting.completion-hidden',
     script: (d, wrong) => {
       d.start();
       send(d);
@@ -102,6 +155,12 @@ export const waitingTwins: readonly Twin[] = [
       return pc;
     },
   },
+  packedSleep('waiting.packed-interrupts-left-off', 0n, (d, queue, wrong) =>
+    d.wantInterrupts(queue, wrong ? eventFlag.DISABLE : eventFlag.ENABLE),
+  ),
+  packedSleep('waiting.packed-event-stale', featureSet(feature.EVENT_IDX), (d, queue, wrong) =>
+    d.wantInterruptAt(queue, wrong ? 0 : queue.lastUsed),
+  ),
   {
     rule: 'waiting.completion-unseen',
     script: (d, wrong) => {
