@@ -123,6 +123,10 @@ export function describeDeed(event: VirtioFact): string {
       return `device needs a reset: ${event.reason}`;
     case 'reset-done':
       return 'device finished its reset';
+    case 'suspended':
+      return 'device is suspended';
+    case 'resumed':
+      return 'device runs again';
     case 'device-fault':
       return `device model fault: ${event.message}`;
     case 'interrupt-claim':

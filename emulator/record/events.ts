@@ -375,6 +375,8 @@ export type DeviceFact = { readonly device: string } & (
   | { readonly kind: 'queue-reset-done'; readonly queue: number }
   | { readonly kind: 'needs-reset'; readonly reason: string }
   | { readonly kind: 'reset-done' }
+  /** Status shows SUSPEND and no DRIVER_OK any more, or the other way round. [virtio 1.4, 3.4] */
+  | { readonly kind: 'suspended' | 'resumed' }
   | { readonly kind: 'device-fault'; readonly message: string }
 );
 

@@ -25,6 +25,8 @@ export interface ActivityHost {
   ring(queue: number): DeviceRing | undefined;
   /** DRIVER_OK, activated, and no reset needed. */
   live(): boolean;
+  /** Whether the driver has suspended the device. */
+  readonly suspended: boolean;
   /** Whether the device's accesses to memory arrive there. */
   reachesMemory(): boolean;
   driverError(kind: DriverErrorKind, reason: string): Reaction;
@@ -35,6 +37,8 @@ export interface ActivityHost {
   queueResetDone(queue: number): void;
   /** Sets DEVICE_NEEDS_RESET and records it. */
   markNeedsReset(reason: string): void;
+  /** SUSPEND shows and DRIVER_OK does not, or the other way round. [3.4] */
+  markSuspended(suspended: boolean): void;
   /** A reset that took time is over. */
   resetDone(): void;
   /** A new configuration generation, recorded. */

@@ -1,6 +1,6 @@
 // What a device's activity schedules and remembers: its actions in virtual time, and what it is doing about each queue.
 import type { DeviceFact } from '../record/events';
-import type { InFlight } from './in-flight';
+import type { SavedInFlight } from './in-flight-list';
 import type { SavedActions } from './scheduled-actions';
 
 export type Action =
@@ -18,7 +18,8 @@ export type Action =
       readonly status: string | undefined;
     }
   | { readonly kind: 'timer'; readonly token: number }
-  | { readonly kind: 'config-change' | 'config-interrupt' | 'reset-done' }
+  | { readonly kind: 'config-change' | 'config-interrupt' | 'reset-done' | 'resume' }
+  | { readonly kind: 'suspend'; readonly since: number }
   | { readonly kind: 'needs-reset'; readonly reason: string };
 
 /** What goes on although the device needs a reset. */
@@ -38,10 +39,10 @@ export interface QueueActivity {
 
 export interface SavedActivity {
   readonly actions: SavedActions<Action>;
-  readonly nextId: number;
   readonly queues: readonly QueueActivity[];
-  readonly inFlight: readonly InFlight[];
-  readonly completing: readonly number[];
+  readonly inFlight: SavedInFlight;
+  readonly suspending: boolean;
+  readonly deferred: readonly Action[];
   readonly random: readonly number[];
   readonly mood: readonly number[];
 }

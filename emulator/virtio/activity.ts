@@ -7,27 +7,22 @@ import type { BufferPiece, DeviceBuffer, DeviceContext, VirtioDevice } from './d
 import type { ActivityHost } from './activity-host';
 import { type Action, freshQueue, lasting, type QueueActivity, type SavedActivity } from './activity-state';
 import { chainDefectText, chainErrorKind, type Reaction } from './driver-error';
-import {
-  type BufferOwner,
-  canaryBehind,
-  copyInFlight,
-  type InFlight,
-  InFlightBuffer,
-  piecesOf,
-  totalLength,
-} from './in-flight';
+import { type BufferOwner, canaryBehind, type InFlight, InFlightBuffer, piecesOf, totalLength } from './in-flight';
+import { InFlightList } from './in-flight-list';
 import { slowResetNanoseconds } from './mood';
 import type { DeviceRing } from './queue/ring';
 import type { RandomSequence } from './random-sequence';
 import { ScheduledActions } from './scheduled-actions';
+import { beforeSuspension, forgotten, putOff, suspendPatienceNanoseconds } from './suspension';
 
 export class DeviceActivity implements DeviceContext, BufferOwner {
   private readonly actions: ScheduledActions<Action>;
-  private nextId = 1;
   private queues: QueueActivity[];
-  private inFlight = new Map<number, InFlight>();
-  /** Records whose used entry is due, in the order in which they finish. */
-  private completing: number[] = [];
+  private readonly inFlight = new InFlightList();
+  /** The driver asked for SUSPEND, and the device finishes what it works on. */
+  private suspending = false;
+  /** What a suspended device puts off. */
+  private deferred: Action[] = [];
   /** Queues from which the model took a buffer during the current call. */
   private readonly took = new Set<number>();
   /** The model is called because of the outside or of time, not because of a queue. */
@@ -49,6 +44,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   notified(queue: number): void {
     const activity = this.queues[queue];
     if (activity === undefined || activity.notified || !this.host.live() || this.host.ring(queue) === undefined) return;
+    if (this.suspending) return;
     activity.notified = true;
     this.actions.plan({ kind: 'service', queue }, this.host.fetchNanoseconds);
   }
@@ -64,7 +60,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   published(queue: number): void {
     const activity = this.queues[queue];
     if (activity === undefined || activity.notified || !this.host.mood.has('eagerFetch')) return;
-    if (!this.host.live() || this.host.ring(queue) === undefined) return;
+    if (this.suspending || !this.host.live() || this.host.ring(queue) === undefined) return;
     activity.notified = true;
     this.actions.plan({ kind: 'service', queue }, 0);
   }
@@ -72,12 +68,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   /** The driver looked at what the device has used: the worst moment for it is right behind that. */
   looked(queue: number): void {
     if (!this.host.mood.has('worstMomentCompletion')) return;
-    const id = this.completing.find((candidate) => this.inFlight.get(candidate)?.queue === queue);
-    const record = id === undefined ? undefined : this.inFlight.get(id);
-    if (id === undefined || record?.due === undefined || record.due <= this.now()) return;
-    record.due = this.now();
-    this.completing = [id, ...this.completing.filter((other) => other !== id)];
-    this.actions.plan({ kind: 'finish' }, 0);
+    if (this.inFlight.hurry(queue, this.now())) this.actions.plan({ kind: 'finish' }, 0);
   }
 
   notificationPending(queue: number): boolean {
@@ -89,19 +80,31 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     this.actions.plan({ kind: 'activate' }, 0);
   }
 
+  /** The driver set SUSPEND: nothing new is begun, and when the rest is done the device is suspended. [3.4.2] */
+  suspend(): void {
+    if (this.suspending) return;
+    this.suspending = true;
+    this.actions.plan({ kind: 'suspend', since: this.now() }, this.host.fetchNanoseconds);
+  }
+  /** The driver set DRIVER_OK of a suspended device. */
+  resume(): void {
+    if (!this.actions.has(({ kind }) => kind === 'resume'))
+      this.actions.plan({ kind: 'resume' }, this.host.fetchNanoseconds);
+  }
+
   /** The device was reset: everything under way is dropped. */
   stopAll(isSlow: boolean): void {
     this.actions.cancelAll();
     this.inFlight.clear();
-    this.completing = [];
     this.queues = this.freshQueues();
+    this.suspending = false;
+    this.deferred = [];
     this.actions.plan({ kind: 'reset-done' }, isSlow ? slowResetNanoseconds : 0);
   }
 
   /** One queue was stopped: what the device held of it is dropped. */
   stopQueue(queue: number): void {
-    for (const [id, record] of this.inFlight) if (record.queue === queue) this.inFlight.delete(id);
-    this.completing = this.completing.filter((id) => this.inFlight.has(id));
+    this.inFlight.removeQueue(queue);
     this.actions.cancel((action) => 'queue' in action && action.queue === queue);
     this.queues[queue] = freshQueue();
   }
@@ -121,7 +124,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
 
   /** In the order of fetching. */
   records(queue: number): InFlight[] {
-    return [...this.inFlight.values()].filter((record) => record.queue === queue);
+    return this.inFlight.of(queue);
   }
 
   // DeviceContext: what a device model may do.
@@ -190,7 +193,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   // BufferOwner: what a buffer's face needs.
 
   holds(record: InFlight): boolean {
-    return this.inFlight.get(record.id) === record;
+    return this.inFlight.holds(record);
   }
 
   /** The bytes are taken now; that they were read is told piece by piece, each as its own event of the same moment. */
@@ -214,10 +217,10 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   save(): SavedState {
     const saved: SavedActivity = {
       actions: this.actions.save(),
-      nextId: this.nextId,
       queues: this.queues.map((q) => ({ ...q })),
-      inFlight: [...this.inFlight.values()].map(copyInFlight),
-      completing: [...this.completing],
+      inFlight: this.inFlight.save(),
+      suspending: this.suspending,
+      deferred: [...this.deferred],
       random: this.randomSequence.save(),
       mood: this.host.mood.save(),
     };
@@ -228,10 +231,10 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   restore(state: SavedState): void {
     const saved = state as SavedActivity;
     this.actions.restore(saved.actions);
-    this.nextId = saved.nextId;
     this.queues = saved.queues.map((q) => ({ ...q }));
-    this.inFlight = new Map(saved.inFlight.map((record) => [record.id, copyInFlight(record)]));
-    this.completing = [...saved.completing];
+    this.inFlight.restore(saved.inFlight);
+    this.suspending = saved.suspending;
+    this.deferred = [...saved.deferred];
     this.randomSequence.restore(saved.random);
     this.host.mood.restore(saved.mood);
   }
@@ -249,6 +252,10 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   // Actions.
 
   private run(action: Action): void {
+    if (this.host.suspended && putOff.includes(action.kind)) {
+      this.deferred.push(action);
+      return;
+    }
     switch (action.kind) {
       case 'activate':
         this.callDevice((device) => device.activate(this));
@@ -297,8 +304,15 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       case 'needs-reset':
         this.actions.cancel((other) => !lasting.includes(other.kind));
         this.queues = this.freshQueues();
+        this.suspending = false;
         this.host.markNeedsReset(action.reason);
         this.actions.plan({ kind: 'config-interrupt' }, 0);
+        return;
+      case 'suspend':
+        this.suspendWhenDone(action);
+        return;
+      case 'resume':
+        this.runAgain();
         return;
       case 'queue-reset-done':
         this.host.queueResetDone(action.queue);
@@ -308,6 +322,31 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
         this.host.resetDone();
         this.record({ kind: 'reset-done', device: this.host.name });
         return;
+    }
+  }
+
+  private suspendWhenDone(action: Action & { readonly kind: 'suspend' }): void {
+    const isUntold = this.inFlight.isBusy() || this.actions.has(({ kind }) => beforeSuspension.includes(kind));
+    if (isUntold && this.now() - action.since < suspendPatienceNanoseconds) {
+      this.actions.plan(action, this.host.fetchNanoseconds + this.host.completeNanoseconds);
+      return;
+    }
+    this.suspending = false;
+    this.actions.cancel(({ kind }) => forgotten.includes(kind));
+    this.queues = this.queues.map(({ quiet, wanted }) => ({ ...freshQueue(), quiet, wanted }));
+    this.host.markSuspended(true);
+    this.record({ kind: 'suspended', device: this.host.name });
+  }
+
+  /** What was put off happens now, and every queue is looked at. */
+  private runAgain(): void {
+    this.host.markSuspended(false);
+    this.record({ kind: 'resumed', device: this.host.name });
+    for (const action of this.deferred.splice(0)) this.actions.plan(action, 0);
+    for (const [queue, activity] of this.queues.entries()) {
+      if (this.host.ring(queue) === undefined) continue;
+      activity.notified = true;
+      this.actions.plan({ kind: 'service', queue }, 0);
     }
   }
 
@@ -321,7 +360,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   /** Takes one chain off the available ring, after having asked the driver to be quiet meanwhile. */
   private fetch(queue: number): void {
     const ring = this.host.ring(queue);
-    if (ring === undefined || !this.host.live()) return;
+    if (ring === undefined || this.suspending || !this.host.live()) return;
     const pending = ring.pending();
     if (pending.kind === 'none') {
       if (this.queueActivity(queue).wanted) this.record({ kind: 'starved', device: this.host.name, queue });
@@ -362,38 +401,14 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     }
     if (reaction === 'needs-reset') return;
     if (reaction === 'proceed') {
-      this.addRecord(queue, chain, piecesOf(chain));
+      this.inFlight.add(queue, chain, piecesOf(chain), this.now());
       this.actions.plan({ kind: 'deliver', queue }, 0);
       return;
     }
     const headOutOfRange = chain.defects.some((defect) => defect.kind === 'head-out-of-range');
-    if (!headOutOfRange) this.finishLater(this.addRecord(queue, chain, { readable: [], writable: [] }), 0);
+    if (!headOutOfRange)
+      this.finishLater(this.inFlight.add(queue, chain, { readable: [], writable: [] }, this.now()), 0);
     this.requestFetch(queue);
-  }
-
-  private addRecord(
-    queue: number,
-    { head, position, packed }: Chain,
-    pieces: { readable: BufferPiece[]; writable: BufferPiece[] },
-  ): InFlight {
-    const record: InFlight = {
-      id: this.nextId++,
-      queue,
-      head,
-      position,
-      descriptors: packed?.descriptors ?? 1,
-      state: 'fetched',
-      fetchedAt: this.now(),
-      due: undefined,
-      ...pieces,
-      description: undefined,
-      status: undefined,
-      written: undefined,
-      batched: false,
-      writes: [],
-    };
-    this.inFlight.set(record.id, record);
-    return record;
   }
 
   private finishLater(record: InFlight, written: number): void {
@@ -404,21 +419,19 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     if (mood.has('canary')) record.writes = [...canaryBehind(record, written), ...record.writes];
     record.state = 'completing';
     record.written = written;
-    record.due = due;
-    let place = this.completing.length;
-    while (place > 0 && (this.inFlight.get(this.completing[place - 1] ?? 0)?.due ?? 0) > due) place--;
-    this.completing.splice(place, 0, record.id);
+    this.inFlight.finishAt(record, due);
     this.actions.plan({ kind: 'finish' }, due - this.now());
   }
 
   /** One step of giving a due buffer back: a DMA write, or the used entry. */
   private finishOne(): void {
-    const record = this.nextToFinish();
+    const { inOrder } = this.host.ringFeatures();
+    const record = this.inFlight.next(this.now(), inOrder);
     if (record === undefined) return;
     const { queue, head } = record;
     if (!this.host.reachesMemory()) {
-      this.completing = this.completing.filter((id) => id !== record.id);
-      this.inFlight.delete(record.id);
+      this.inFlight.leave(record);
+      this.inFlight.remove(record);
       return;
     }
     const [write, ...rest] = record.writes;
@@ -430,45 +443,17 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       this.actions.plan({ kind: 'finish' }, 0);
       return;
     }
-    this.completing = this.completing.filter((id) => id !== record.id);
-    if (this.joinsBatch(record)) {
+    this.inFlight.leave(record);
+    if (inOrder && this.inFlight.joinsBatch(record, this.now())) {
       record.batched = true;
       this.actions.plan({ kind: 'finish' }, 0);
     } else this.giveBack(record);
   }
 
-  /** The buffer whose turn it is; with VIRTIO_F_IN_ORDER the oldest of its queue only. [2.7.9] */
-  private nextToFinish(): InFlight | undefined {
-    const isDue = (record: InFlight | undefined): record is InFlight =>
-      record?.due !== undefined && record.due <= this.now();
-    if (!this.host.ringFeatures().inOrder) {
-      const first = this.inFlight.get(this.completing[0] ?? 0);
-      return isDue(first) ? first : undefined;
-    }
-    return this.completing
-      .map((id) => this.inFlight.get(id))
-      .filter(isDue)
-      .find((record) => this.unreturned(record.queue)[0]?.id === record.id);
-  }
-
-  /** What the device has of a queue and has not finished, in the order of availability. */
-  private unreturned(queue: number): InFlight[] {
-    return this.records(queue).filter(({ batched }) => !batched);
-  }
-
-  /**
-   * With VIRTIO_F_IN_ORDER one used entry may stand for all that are due: those it leaves out count as completely written. [2.7.9, 2.8.8]
-   */
-  private joinsBatch(record: InFlight): boolean {
-    if (!this.host.ringFeatures().inOrder || record.written !== totalLength(record.writable)) return false;
-    const [, next] = this.unreturned(record.queue);
-    return next?.due !== undefined && next.due <= this.now();
-  }
-
   private giveBack(record: InFlight): void {
     const { queue, head, writable } = record;
     const batch = [...this.records(queue).filter(({ batched }) => batched), record];
-    for (const { id } of batch) this.inFlight.delete(id);
+    for (const each of batch) this.inFlight.remove(each);
     const ring = this.host.ring(queue);
     if (ring === undefined) return;
     const told = this.host.mood.falseUsed(head, record.written ?? 0);

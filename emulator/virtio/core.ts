@@ -23,6 +23,7 @@ import { feature, hasFeature } from './spec/feature';
 import { checkAcceptedFeatures, type FeatureDefect, featureDefectText } from './spec/feature-check';
 import { interruptBit } from './spec/interrupt';
 import { status } from './spec/status';
+import { askedOf, isSuspended, resumedStatus, statusAsWritten, suspendedStatus } from './suspension';
 
 /** Feature words of 32 bits that exist: bits 0 to 127. */
 const featureWindows = 4;
@@ -157,8 +158,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   statusAfter(value: number): number {
     if (this.resettingStatus !== undefined) return this.resettingStatus;
     if (value === 0) return this.mood.has('slowReset') ? this.statusValue : 0;
-    const own = this.statusValue & status.DEVICE_NEEDS_RESET;
-    const written = (value & 0xff & ~status.DEVICE_NEEDS_RESET) | own;
+    const written = statusAsWritten(this.statusValue, value);
     const judged = this.judgedBits(value);
     const isWrong = this.featureDefects().some((defect) => this.reaction(errorKind(defect)) !== 'proceed');
     const isUnwelcome = this.mood.has('refusedFeatures') && refusedBits(this.accepted) !== 0n;
@@ -191,6 +191,22 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.statusValue = after;
     if ((gained & settledBy) !== 0) this.negotiate();
     if ((gained & liveBy) !== 0 && (after & status.FAILED) === 0) this.begin();
+    this.askActivity(askedOf(before, value));
+  }
+
+  /** Only a device that is completely initialised, with VIRTIO_F_SUSPEND, listens. [3.4.2] */
+  private askActivity(asked: 'suspend' | 'resume' | undefined): void {
+    const isAble = this.dialect.liveBy === status.DRIVER_OK && hasFeature(this.negotiated ?? 0n, feature.SUSPEND);
+    if (!this.activated || !isAble) return;
+    if (asked === 'suspend') this.activity.suspend();
+    else if (asked === 'resume') this.activity.resume();
+  }
+
+  get suspended(): boolean {
+    return isSuspended(this.statusValue);
+  }
+  markSuspended(suspended: boolean): void {
+    this.statusValue = suspended ? suspendedStatus(this.statusValue) : resumedStatus(this.statusValue);
   }
 
   /** The device goes live. Where no status bit settles the features, this does. */
@@ -392,6 +408,8 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   writeConfig(offset: number, bytes: Uint8Array): void {
     if (offset + bytes.length > this.config.length) {
       this.driverError('register-write', `configuration bytes at ${offset} do not exist`);
+    } else if (this.suspended) {
+      this.driverError('register-write', `configuration bytes at ${offset} were written while the device is suspended`);
     } else this.device.writeConfig(offset, bytes);
   }
 

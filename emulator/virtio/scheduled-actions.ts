@@ -32,6 +32,10 @@ export class ScheduledActions<Action extends object> {
     this.clock.schedule(this.owner, delayNanoseconds, token);
   }
 
+  has(which: (action: Action) => boolean): boolean {
+    return [...this.actions.values()].some(which);
+  }
+
   cancel(which: (action: Action) => boolean): void {
     for (const [token, action] of this.actions) {
       if (!which(action)) continue;

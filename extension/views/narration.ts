@@ -233,6 +233,10 @@ export function sentenceOf(event: VirtioEvent): RichText {
       return [{ strong: 'Device needs a reset' }, `: ${event.reason}.`];
     case 'reset-done':
       return ['Device finished its reset.'];
+    case 'suspended':
+      return [{ strong: 'Device is suspended' }, ': SUSPEND shows, DRIVER_OK does not.'];
+    case 'resumed':
+      return [{ strong: 'Device runs again' }, ': DRIVER_OK shows, SUSPEND does not.'];
     case 'device-fault':
       return [{ strong: 'The device model failed' }, `: ${event.message}.`];
     case 'idle':

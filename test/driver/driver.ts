@@ -160,6 +160,29 @@ export class ScriptedDriver {
     this.addStatus(status.DRIVER_OK);
   }
 
+  /** Suspends the device and waits until it is. [3.4.1] */
+  suspend(): void {
+    this.askSuspend();
+    this.awaitStatus(status.SUSPEND);
+  }
+  askSuspend(): void {
+    this.write('Status', this.statusNow | status.SUSPEND);
+  }
+  resume(): void {
+    this.askResume();
+    this.awaitStatus(status.DRIVER_OK);
+  }
+  askResume(): void {
+    this.write('Status', this.statusNow | status.SUSPEND);
+  }
+  /** Reads Status until it shows this one of SUSPEND and DRIVER_OK, and not the other. */
+  awaitStatus(bit: number): void {
+    for (let turn = 0; (this.read('Status') & (status.SUSPEND | status.DRIVER_OK)) !== bit; turn++) {
+      if (turn === 1000) throw new Error(`status never showed ${bit}`);
+      this.bench.run(100);
+    }
+  }
+
   /** Sets a status bit and keeps the others. */
   addStatus(bit: number): void {
     this.statusNow |= bit;

@@ -32,6 +32,7 @@ const commonOptional = featureSet(
   feature.NOTIFICATION_DATA,
   feature.NOTIF_CONFIG_DATA,
   feature.RING_RESET,
+  feature.SUSPEND,
 );
 
 /** The device types that can be configured. */

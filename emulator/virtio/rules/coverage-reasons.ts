@@ -13,7 +13,6 @@ const notSeen = (pattern: string, why: string): Reason => ({ pattern, kind: 'not
 const unusual =
   'planned: a rule for what the driver does when the device does something unusual but legal. Moods make it do so';
 const payload = 'planned: ownership of payload. Needs loads of buffer bytes to be watched';
-const suspend = 'planned: VIRTIO_F_SUSPEND. No device offers it yet';
 const admin = 'planned: administration virtqueues. No device offers them yet';
 const zoned = 'planned: zoned block devices. VIRTIO_BLK_F_ZONED is not offered yet';
 const ownMind = 'what a driver makes of a value that it has read stays inside the driver';
@@ -30,7 +29,6 @@ export const reasons: readonly Reason[] = [
   planned('core.features.driver.8', unusual),
   planned('core.config.driver.4', unusual),
   planned('core.admin*', admin),
-  planned('core.suspend.*', suspend),
   notSeen(
     'core.reserved-features.driver.4',
     'the board has no IOMMU, so every physical address that lies in RAM is reachable; addresses outside are caught by queue.area-outside-memory and split.buffer-outside-memory',

@@ -27,6 +27,7 @@ import { registerRules } from './register';
 import { ringRules } from './ring';
 import type { Rule } from './rule';
 import { statusRules } from './status';
+import { suspendRules } from './suspend';
 import { waitingRules } from './waiting';
 
 export { families, familyNames, type FamilyName } from './families';
@@ -36,6 +37,7 @@ export const catalogue: readonly Rule[] = [
   ...discoveryRules,
   ...statusRules,
   ...handshakeRules,
+  ...suspendRules,
   ...featureRules,
   ...registerRules,
   ...configRules,

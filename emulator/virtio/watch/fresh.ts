@@ -5,6 +5,7 @@ import type { RingFormat } from '../queue/ring';
 import { freshConsumption } from './consumption';
 import { freshNet } from './net';
 import type { NotificationState, QueueState } from './queue-state';
+import { freshSuspend } from './suspend';
 import { freshAnnounced, freshWaiting } from './waiting';
 import type { DeviceDescription, DeviceState, HandshakeState, InterruptState } from './state';
 
@@ -42,6 +43,7 @@ export function freshDevice(description: DeviceDescription): DeviceState {
     pci: { command: 0, msixEnabled: false, wireUp: false, vendorIdRead: false, unreadVectors: new Map() },
     lap: 0,
     handshake: freshHandshake(undefined),
+    suspend: freshSuspend(),
     identity: {
       magicRead: false,
       versionRead: false,
@@ -65,6 +67,7 @@ export function freshDevice(description: DeviceDescription): DeviceState {
 export function startLap(state: DeviceState, reset: VirtioEvent): void {
   state.lap++;
   state.handshake = freshHandshake(reset);
+  state.suspend = freshSuspend();
   state.features = { ...state.features, windowsRead: new Set(), windowsWritten: new Set(), accepted: 0n };
   state.config = { generation: undefined, readSince: false, staleSince: undefined, halves: new Map() };
   state.interrupt = freshInterrupt();

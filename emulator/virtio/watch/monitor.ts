@@ -27,6 +27,7 @@ import { watchPci } from './pci';
 import { isRepeated, watchPolling } from './polling';
 import { watchQueueSetup } from './queue-setup';
 import { watchSplitRing } from './split-ring';
+import { watchSuspend } from './suspend';
 import { absenceDue, handlerWindowNanoseconds, watchWaiting } from './waiting';
 import type { DeviceDescription, DeviceState } from './state';
 import { type Raised, ViolationList } from './violations';
@@ -100,6 +101,7 @@ const shortestWindow = Math.min(handlerWindowNanoseconds, notificationWindowNano
 const watchers: readonly ((state: DeviceState, event: VirtioEvent, memory: GuestMemory) => void)[] = [
   watchPci,
   watchHandshake,
+  watchSuspend,
   watchFeatures,
   watchConfig,
   watchQueueSetup,

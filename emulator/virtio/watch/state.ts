@@ -7,6 +7,7 @@ import type { TransportName } from '../spec/feature';
 import type { DriverEvent } from '../rules/rule';
 import type { NetState } from './net';
 import type { ChainState, QueueState } from './queue-state';
+import type { SuspendState } from './suspend';
 import type { AnnouncedChange } from './waiting';
 
 /** What does not change while the machine runs. A slot without a device has `deviceId` 0. */
@@ -136,6 +137,7 @@ export interface DeviceState {
   lap: number;
   handshake: HandshakeState;
   identity: IdentityState;
+  suspend: SuspendState;
   features: FeatureState;
   config: ConfigState;
   interrupt: InterruptState;

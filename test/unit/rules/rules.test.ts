@@ -23,6 +23,7 @@ import { ringFeatureTwins } from './twins/ring-features';
 import { ringTwins } from './twins/ring';
 import { signalTwins } from './twins/signals';
 import { oneBlockDevice, type Twin } from './twins/twin';
+import { suspendTwins } from './twins/suspend';
 import { waitingTwins } from './twins/waiting';
 
 const twins: readonly Twin[] = [
@@ -38,6 +39,7 @@ const twins: readonly Twin[] = [
   ...packedTwins,
   ...orderingTwins,
   ...ringFeatureTwins,
+  ...suspendTwins,
   ...bufferTwins,
   ...consumptionTwins,
   ...signalTwins,
