@@ -63,7 +63,7 @@ export class Machine {
   private idleSince = -1;
   private stopRequested = false;
   private breakpoints: ReadonlySet<bigint> = new Set();
-  private temporaryBreakpoint: bigint | undefined;
+  private temporaryBreakpoints: readonly bigint[] = [];
   private readonly disks: readonly RevertibleDisk[];
   /** The latest moment the machine has been at, while it is before it: what happens until then has been told already. */
   private furthest: Moment | undefined;
@@ -264,24 +264,29 @@ export class Machine {
     this.eventFilter = filter;
   }
 
-  /** Bytes from the outside. Call it only while `run` is not active: inputs land on step boundaries. */
-  input(channel: string, bytes: Uint8Array): void {
-    this.change({ kind: 'bytes', channel, bytes });
+  /** Bytes from the outside, as `change` takes them. Call it only while `run` is not active: inputs land on step boundaries. */
+  input(channel: string, bytes: Uint8Array): boolean {
+    return this.change({ kind: 'bytes', channel, bytes });
   }
 
   /**
    * Changes the machine from outside, and records it. In the machine's past it makes the run go another way from here: what was
-   * recorded behind is forgotten. Call it only while `run` is not active.
+   * recorded behind is forgotten, and disks no longer reach their images. Call it only while `run` is not active.
+   * @returns whether the run went another way
    */
-  change(change: InputChange): void {
-    if (!this.isLive()) {
+  change(change: InputChange): boolean {
+    const forks = !this.isLive();
+    if (forks) {
       this.inputs.cut();
       this.snapshots.dropLater(this.moment);
+      this.monitor.events.forgetAhead();
+      for (const disk of this.disks) disk.detach();
       this.furthest = undefined;
     }
     const { moment } = this;
     applyInput(change, this);
     this.inputs.add(moment, change);
+    return forks;
   }
 
   /** Whether the machine does everything for the first time; false in its past. */
@@ -339,9 +344,9 @@ export class Machine {
     this.breakpoints = new Set(pcs);
     this.applyBreakpoints();
   }
-  /** One more breakpoint that `isBreakpoint` does not know: for a step that runs to a return address. */
-  setTemporaryBreakpoint(pc: bigint | undefined): void {
-    this.temporaryBreakpoint = pc;
+  /** More breakpoints, which `isBreakpoint` does not know: for steps that run to an address. */
+  setTemporaryBreakpoints(pcs: readonly bigint[]): void {
+    this.temporaryBreakpoints = pcs;
     this.applyBreakpoints();
   }
   isBreakpoint(pc: bigint): boolean {
@@ -516,8 +521,7 @@ export class Machine {
   }
 
   private applyBreakpoints(): void {
-    const temporary = this.temporaryBreakpoint === undefined ? [] : [this.temporaryBreakpoint];
-    this.cpu.setBreakpoints([...this.breakpoints, ...temporary]);
+    this.cpu.setBreakpoints([...this.breakpoints, ...this.temporaryBreakpoints]);
   }
 
   private watchForVirtio(page: number, flags: number): void {

@@ -1,4 +1,4 @@
-// Keys: arrows move in a table or along chains, [ and ] step the ring, I hides free descriptors, 1 to 5 change the screen, Esc closes.
+// Keys: arrows move in a table or along chains, [ and ] step the ring, } returns to the live end, Enter goes to an event of the list, I hides free descriptors, 1 to 5 change the screen, Esc closes.
 import { chosenViolation } from './screens/violations';
 import { inFlightOnly } from './screens/queues';
 import { tabsOf } from './screens/frame';
@@ -65,6 +65,9 @@ function pageKey(event: KeyboardEvent, view: KeyView): boolean {
     case ']':
       if (view.model.can.nextRingEvent) view.send({ type: 'nextRingEvent' });
       return true;
+    case '}':
+      if (view.model.can.goToLiveEnd) view.send({ type: 'goToLiveEnd' });
+      return true;
     case 'i':
     case 'I':
       if (view.model.queue === null || view.page.screen !== 'queues') return false;
@@ -91,12 +94,19 @@ function actionKey(event: KeyboardEvent, view: View): boolean {
   return true;
 }
 
+function eventKey(row: HTMLElement, key: string, view: View): boolean {
+  const event = Number.parseInt(row.dataset['event'] ?? '', 10);
+  if (key !== 'Enter' || Number.isNaN(event) || !view.model.can.goToEvent) return false;
+  view.send({ type: 'goToEvent', event });
+  return true;
+}
+
 export function handleKey(event: KeyboardEvent, view: KeyView): void {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
   const focus = document.activeElement;
   const moved =
     focus instanceof HTMLElement &&
-    ((focus.matches('[data-row]') && moveInTable(focus, event.key)) ||
+    ((focus.matches('[data-row]') && (moveInTable(focus, event.key) || eventKey(focus, event.key, view))) ||
       (focus.matches('[data-card]') && moveInChains(focus, event.key)));
   if (moved || pageKey(event, view) || actionKey(event, view)) event.preventDefault();
 }

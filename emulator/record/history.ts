@@ -101,24 +101,50 @@ export class History {
    * now. Undefined, and the machine at the earliest moment, where there is none.
    */
   goToLastStop(before: Moment, wanted: (exit: MachineExit) => boolean): PastStop | undefined {
+    for (const replay of this.stretchesBack(before)) {
+      let last: PastStop | undefined;
+      replay((stop) => {
+        if (wanted(stop.exit)) last = stop;
+      });
+      if (last === undefined) continue;
+      this.goToStop(last);
+      return last;
+    }
+    this.goTo(this.earliest);
+    return undefined;
+  }
+
+  /** Goes to where a replay met a stop, so that the machine stands as it did there. */
+  goToStop({ moment, exit }: PastStop): void {
+    const { machine } = this;
+    this.goTo(moment);
+    if (exit.kind !== 'violation' || machine.monitor.violations.some(({ number }) => number === exit.violation.number))
+      return;
+    // It is found when the access in front of which the machine stands is attempted.
+    machine.run({ untilStep: machine.steps + 1, skipIdle: true });
+  }
+
+  /**
+   * The way back from a moment, a stretch between two snapshots at a time. Each stretch is run again when it is called, telling every stop
+   * strictly before the moment in order; it answers false when a pause ended it early. The caller goes to where it wants to be afterwards.
+   */
+  *stretchesBack(before: Moment): Generator<(met: (stop: PastStop) => void) => boolean, void> {
     const { machine } = this;
     this.noteReached();
     let end = before;
     for (const snapshot of machine.snapshots.all.filter(({ moment }) => isBefore(moment, before)).reverse()) {
-      machine.snapshots.restore(snapshot);
-      let last: PastStop | undefined;
-      machine.runTo(end, (exit) => {
-        if (wanted(exit)) last = { moment: machine.moment, exit };
-        return false;
-      });
-      if (last !== undefined) {
-        this.goTo(last.moment);
-        return last;
-      }
+      const until = end;
+      yield (met) => {
+        machine.snapshots.restore(snapshot);
+        const last = machine.runTo(until, (exit) => {
+          const { moment } = machine;
+          if (isBefore(moment, before)) met({ moment, exit });
+          return false;
+        });
+        return last.kind !== 'paused';
+      };
       end = snapshot.moment;
     }
-    this.goTo(this.earliest);
-    return undefined;
   }
 
   /** The newest snapshot at or before a moment. */

@@ -52,6 +52,18 @@ export class EventLog {
     return index < this.firstIndex || index >= this.nextIndex ? undefined : this.cells[index % this.capacity];
   }
 
+  /** What was the event with this index before time travel went in front of it; undefined when it is not known any more. */
+  ahead(index: number): VirtioEvent | undefined {
+    const event = index < this.nextIndex ? undefined : this.cells[index % this.capacity];
+    return event?.index === index ? event : undefined;
+  }
+  /** The run goes another way from here: what `ahead` knows does not happen. */
+  forgetAhead(): void {
+    for (let index = this.nextIndex; this.ahead(index) !== undefined; index++) {
+      this.cells[index % this.capacity] = undefined;
+    }
+  }
+
   /** The kept events with `from` <= index < `to`, oldest first. */
   slice(from: number = this.firstIndex, to: number = this.nextIndex): readonly VirtioEvent[] {
     const events: VirtioEvent[] = [];

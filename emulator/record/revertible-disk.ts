@@ -20,6 +20,8 @@ export class RevertibleDisk implements BlockBackend, Stateful {
   /** What the image held where it was written since the start. */
   private readonly originals = new Map<number, Uint8Array>();
 
+  private detached = false;
+
   /** @param isLive whether the machine does something for the first time */
   constructor(
     private readonly image: BlockBackend,
@@ -65,7 +67,7 @@ export class RevertibleDisk implements BlockBackend, Stateful {
   }
 
   flush(): void {
-    if (!this.isLive()) return;
+    if (this.detached || !this.isLive()) return;
     for (const block of this.uncommitted) {
       const content = this.blocks.get(block) ?? this.originals.get(block);
       if (content === undefined) continue;
@@ -74,6 +76,11 @@ export class RevertibleDisk implements BlockBackend, Stateful {
     }
     this.uncommitted.clear();
     this.image.flush();
+  }
+
+  /** The run has gone another way than the one whose writes reached the image: from now on it stays as it is. */
+  detach(): void {
+    this.detached = true;
   }
 
   save(): SavedState {

@@ -28,7 +28,7 @@ export interface NetworkInput {
 
 interface Attached {
   readonly name: string;
-  readonly backend: NetworkBackend | undefined;
+  backend: NetworkBackend | undefined;
   readonly capture: CaptureWriter | undefined;
 }
 
@@ -88,6 +88,17 @@ export class Networks {
   /** Whether time must not be skipped, because the host is at work for the guest. */
   get isBusy(): boolean {
     return this.attached.some(({ backend }) => backend?.isBusy === true);
+  }
+
+  /** Cuts the guest off from its host, because it went another way than the one that the host has seen. False where nothing was connected. */
+  cut(): boolean {
+    const connected = this.attached.filter(({ backend }) => backend !== undefined);
+    for (const each of connected) {
+      each.backend?.close();
+      each.backend = undefined;
+    }
+    this.waiting = [];
+    return connected.length > 0;
   }
 
   close(): void {

@@ -25,7 +25,13 @@ export interface AdapterOptions {
 }
 
 /** Motions that clients do not know as such: `continued` is told, in front of the response. */
-const unexpectedMotions: ReadonlySet<string> = new Set(['restart', 'ringside/nextRingEvent']);
+const unexpectedMotions: ReadonlySet<string> = new Set([
+  'restart',
+  'ringside/nextRingEvent',
+  'ringside/previousRingEvent',
+  'ringside/goToEvent',
+  'ringside/goToLiveEnd',
+]);
 
 type Handler = (values: unknown) => Promise<object | undefined>;
 
@@ -36,6 +42,7 @@ type Handler = (values: unknown) => Promise<object | undefined>;
  */
 const motions: ReadonlySet<string> = new Set([
   'launch', 'continue', 'pause', 'next', 'stepIn', 'stepOut', 'goto', 'restart', 'configurationDone', 'ringside/nextRingEvent',
+  'ringside/previousRingEvent', 'ringside/goToEvent', 'ringside/goToLiveEnd', 'stepBack', 'reverseContinue',
 ]); // prettier-ignore
 
 export class RingsideDebugAdapter extends DebugSession {
@@ -77,9 +84,17 @@ export class RingsideDebugAdapter extends DebugSession {
       ['next', (values) => this.step(values, 'over')],
       ['stepIn', (values) => this.step(values, 'in')],
       ['stepOut', (values) => this.step(values, 'out')],
+      ['stepBack', (values) => this.stepBack(values)],
+      ['reverseContinue', () => this.done(this.target.reverseContinue())],
       ['gotoTargets', (values) => this.gotoTargets(values)],
       ['goto', (values) => this.goTo(values)],
       ['ringside/nextRingEvent', (values) => this.done(this.target.nextRingEvent(readFields(values).text('device')))],
+      [
+        'ringside/previousRingEvent',
+        (values) => this.done(this.target.previousRingEvent(readFields(values).text('device'))),
+      ],
+      ['ringside/goToEvent', (values) => this.goToEvent(values)],
+      ['ringside/goToLiveEnd', () => this.done(this.target.goToLiveEnd())],
       ['ringside/violations', async () => ({ violations: toPlain(await this.target.violations()) })],
       ['ringside/policy', async () => ({ entries: toPlain(await this.target.policy()) })],
       ['ringside/setPolicy', (values) => this.setPolicy(values)],
@@ -141,6 +156,9 @@ export class RingsideDebugAdapter extends DebugSession {
   private async afterLaunch(): Promise<void> {
     try {
       await this.placeBreakpoints();
+      // Whether there is a past depends on the launch configuration, which comes behind `initialize`.
+      if (this.launched?.hasHistory === true)
+        this.sendEvent(new Event('capabilities', { capabilities: { supportsStepBack: true } }));
       this.sendEvent(new Event('initialized'));
       if (this.configured) await this.firstRun();
     } catch (error) {
@@ -241,6 +259,21 @@ export class RingsideDebugAdapter extends DebugSession {
     return undefined;
   }
 
+  private async stepBack(values: unknown): Promise<undefined> {
+    const fields = readFields(values);
+    const hart = this.inspection.hart(fields.value('threadId'));
+    await this.target.stepBack(hart, fields.text('granularity') === 'instruction' ? 'instruction' : 'line');
+    return undefined;
+  }
+
+  private async goToEvent(values: unknown): Promise<undefined> {
+    const index = readFields(values).whole('index');
+    if (index === undefined || index < 0)
+      throw new Error('ringside/goToEvent: expected { index }, the place of an event in the stream.');
+    await this.target.goToEvent(index);
+    return undefined;
+  }
+
   private async gotoTargets(values: unknown): Promise<object> {
     const fields = readFields(values);
     const path = readFields(fields.value('source')).text('path') ?? '';
@@ -308,6 +341,9 @@ export class RingsideDebugAdapter extends DebugSession {
         return;
       case 'violation':
         this.sendEvent(new Event('ringside/violation', toPlain(event.violation)));
+        return;
+      case 'forked':
+        this.sendEvent(new Event('ringside/forked', { step: event.step, violations: event.violations }));
         return;
       case 'policy-changed':
         this.sendEvent(new Event('ringside/policyChanged', {}));

@@ -12,6 +12,10 @@ export type Plain<Type> = Type extends bigint
 
 export interface CustomRequests {
   'ringside/nextRingEvent': { arguments: { readonly device?: string }; body: undefined };
+  /** The ways back need a history; like `nextRingEvent` they end with a `stopped` event. */
+  'ringside/previousRingEvent': { arguments: { readonly device?: string }; body: undefined };
+  'ringside/goToEvent': { arguments: { readonly index: number }; body: undefined };
+  'ringside/goToLiveEnd': { arguments: Record<string, never>; body: undefined };
   'ringside/violations': {
     arguments: Record<string, never>;
     body: { readonly violations: readonly Plain<ViolationReport>[] };

@@ -66,6 +66,8 @@ export interface LaunchConfiguration {
   readonly append?: string;
   readonly dtb?: string;
   readonly memoryBytes: number;
+  /** Host memory for going back in time; 0: off. */
+  readonly historyBytes: number;
   readonly harts: number;
   readonly devices: readonly DeviceEntry[];
   readonly rules: readonly { readonly pattern: string; readonly action: 'break' | 'report' | 'off' }[];

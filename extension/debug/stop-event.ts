@@ -22,6 +22,8 @@ export function stopBody(reason: StopReason): Omit<DebugProtocol.StoppedEvent['b
       };
     case 'ring-event':
       return { reason: 'step', description: `Ring event: ${reason.description}`, text: reason.description };
+    case 'beginning':
+      return { reason: 'step', description: 'Paused where the history begins', text: reason.description };
     case 'trap':
       return { reason: 'exception', description: 'Paused: the guest is lost', text: reason.description };
     case 'stuck':

@@ -74,6 +74,8 @@ export type StopReason =
   | { readonly kind: 'data-breakpoint'; readonly id: string; readonly description: string }
   | { readonly kind: 'violation'; readonly violation: ViolationReport }
   | { readonly kind: 'ring-event'; readonly description: string }
+  /** A way back ended where the history begins. */
+  | { readonly kind: 'beginning'; readonly description: string }
   /** The guest can only trap for ever, or jumped into nothing. */
   | { readonly kind: 'trap'; readonly description: string }
   /** Every hart waits, and nothing can ever wake it. */
@@ -82,7 +84,14 @@ export type StopReason =
 export type TargetEvent =
   /** A machine was built, at launch or restart; what was known of an earlier one is over. */
   | { readonly kind: 'launched'; readonly result: LaunchResult }
-  | { readonly kind: 'stopped'; readonly reason: StopReason; readonly hart: number; readonly step: number }
+  | {
+      readonly kind: 'stopped';
+      readonly reason: StopReason;
+      readonly hart: number;
+      readonly step: number;
+      /** The run has been further than this already. */
+      readonly inPast?: boolean;
+    }
   | { readonly kind: 'continued' }
   /** Text for people: what was chosen, what degraded. */
   | { readonly kind: 'message'; readonly severity: 'info' | 'warning' | 'error'; readonly text: string }
@@ -90,6 +99,8 @@ export type TargetEvent =
   | { readonly kind: 'console'; readonly channel: string; readonly bytes: Uint8Array }
   /** A violation was found or seen again, whether or not it stops. */
   | { readonly kind: 'violation'; readonly violation: ViolationReport }
+  /** Something was changed in the past: what came behind is no more. `violations` are the numbers of those that still stand. */
+  | { readonly kind: 'forked'; readonly step: number; readonly violations: readonly number[] }
   | { readonly kind: 'policy-changed' }
   /** The guest ended by itself. `code` is 0 for power-off. The machine stays inspectable until `terminate`. */
   | { readonly kind: 'finished'; readonly outcome: 'power-off' | 'reset' | 'fail'; readonly code: number }
@@ -203,6 +214,8 @@ export interface LaunchResult {
   /** What was chosen where the configuration left a choice: `bios none: the guest's entry is 0x80000000`. */
   readonly notes: readonly string[];
   readonly hasDebugInformation: boolean;
+  /** Whether the ways back work: the configuration keeps a history. */
+  readonly hasHistory: boolean;
   readonly consoles: readonly string[];
   readonly devices: readonly { readonly name: string; readonly type: string }[];
 }
@@ -219,6 +232,16 @@ export interface DebugTarget {
   step(hart: number, kind: StepKind, granularity: StepGranularity): Promise<void>;
   /** Runs to the next ring event of any device, or of one. Ends with a `stopped` event. */
   nextRingEvent(device?: string): Promise<void>;
+  // The ways back. Each ends with a `stopped` event; without a history they are refused.
+  previousRingEvent(device?: string): Promise<void>;
+  /** Of a line: to the start of the one executed before, passing over calls. */
+  stepBack(hart: number, granularity: StepGranularity): Promise<void>;
+  /** To the last breakpoint, data breakpoint or violation. */
+  reverseContinue(): Promise<void>;
+  /** To right behind an event of the run, by its index in the stream. */
+  goToEvent(index: number): Promise<void>;
+  /** To where the run had got before the first way back. */
+  goToLiveEnd(): Promise<void>;
   /** Same configuration from reset; breakpoints and policy stay. Stops at entry when the configuration says so. */
   restart(configuration?: LaunchConfiguration): Promise<LaunchResult>;
   terminate(): Promise<void>;

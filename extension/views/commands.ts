@@ -39,6 +39,19 @@ export function registerCommands(around: CommandSurroundings): vscode.Disposable
       const session = stopped(sessions);
       if (session !== undefined) await session.debugSession.customRequest('ringside/nextRingEvent', {});
     },
+    'ringside.previousRingEvent': async () => {
+      const session = rewindable(sessions);
+      if (session !== undefined) await session.debugSession.customRequest('ringside/previousRingEvent', {});
+    },
+    'ringside.goToEvent': async (index) => {
+      const session = rewindable(sessions);
+      if (session !== undefined && typeof index === 'number')
+        await session.debugSession.customRequest('ringside/goToEvent', { index });
+    },
+    'ringside.goToLiveEnd': async () => {
+      const session = rewindable(sessions);
+      if (session !== undefined) await session.debugSession.customRequest('ringside/goToLiveEnd', {});
+    },
     'ringside.goToCause': (node) => {
       const source = (violationOf(node) ?? newestWithSource(sessions))?.source;
       if (source === undefined)
@@ -112,6 +125,15 @@ function stopped(sessions: Sessions): ViewedSession | undefined {
   else if (session.standing === 'running')
     void vscode.window.showInformationMessage('The guest is running: pause it first.');
   else if (session.standing === 'stopped') return session;
+  return undefined;
+}
+
+function rewindable(sessions: Sessions): ViewedSession | undefined {
+  const session = stopped(sessions);
+  if (session === undefined || session.canGoBack) return session;
+  void vscode.window.showInformationMessage(
+    'This session keeps no history: set "history" in its launch configuration to a size such as "256M".',
+  );
   return undefined;
 }
 

@@ -13,6 +13,8 @@ export function followSessions(sessions: Sessions): vscode.Disposable {
     const session = sessions.current;
     tell('ringside.hasSession', session !== undefined);
     tell('ringside.hasViolations', session !== undefined && session.violations.size > 0);
+    tell('ringside.canGoBack', session?.canGoBack === true);
+    tell('ringside.inPast', session?.inPast === true && session.standing === 'stopped');
     tell('ringside.atViolation', session?.stoppedAt !== undefined && session.standing === 'stopped');
   };
   return vscode.Disposable.from(

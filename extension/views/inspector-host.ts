@@ -1,7 +1,7 @@
 // Hosts one inspector page: snapshots out, intents in. A hidden page costs nothing.
 import * as vscode from 'vscode';
 import { type Intent, type PageMessage, parseIntent, type Screen } from '../../webview/model/messages';
-import { emptyModel, type InspectorModel } from '../../webview/model/inspector';
+import { emptyModel, noControls, type InspectorModel } from '../../webview/model/inspector';
 import { inspectorHtml } from './inspector-html';
 import type { Sessions, ViewedSession } from './sessions';
 
@@ -134,8 +134,7 @@ export class InspectorPageHost implements vscode.Disposable {
   /** What is known of a machine that is gone. */
   private lastPicture({ pictures }: ViewedSession): InspectorModel {
     const picture = pictures.get(this.selection.device ?? '') ?? [...pictures.values()].at(-1) ?? emptyModel();
-    const nothing = { nextRingEvent: false, previousRingEvent: false, continue: false, pause: false };
-    return { ...picture, session: 'ended', can: nothing, sequence: ++sequence };
+    return { ...picture, session: 'ended', can: noControls, sequence: ++sequence };
   }
 
   private async post(message: PageMessage): Promise<void> {

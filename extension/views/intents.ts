@@ -31,6 +31,15 @@ async function perform(intent: Intent, page: InspectorPageHost, sessions: Sessio
     case 'nextRingEvent':
       await vscode.commands.executeCommand('ringside.nextRingEvent');
       return;
+    case 'previousRingEvent':
+      await vscode.commands.executeCommand('ringside.previousRingEvent');
+      return;
+    case 'goToEvent':
+      await vscode.commands.executeCommand('ringside.goToEvent', intent.event);
+      return;
+    case 'goToLiveEnd':
+      await vscode.commands.executeCommand('ringside.goToLiveEnd');
+      return;
     case 'continue':
       await vscode.commands.executeCommand('workbench.action.debug.continue');
       return;
@@ -64,9 +73,6 @@ async function perform(intent: Intent, page: InspectorPageHost, sessions: Sessio
       return;
     case 'openWalkthrough':
       await vscode.commands.executeCommand('ringside.openWalkthrough');
-      return;
-    case 'previousRingEvent':
-      // The picture never offers it: this version cannot go back.
       return;
     case 'ready':
     case 'rendered':

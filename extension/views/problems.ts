@@ -21,7 +21,7 @@ export class Problems implements vscode.Disposable, vscode.CodeActionProvider, v
   constructor(sessions: Sessions) {
     this.subscriptions = [
       sessions.onChange((session) => {
-        if (session.violations.size === 0 && session.standing !== 'ended') this.forget(session);
+        if (session.standing !== 'ended') this.keepOnly(session);
       }),
       sessions.onViolation(({ session, violation }) => this.note(session, violation)),
       vscode.languages.registerCodeActionsProvider({ scheme: 'file' }, this, {
@@ -61,8 +61,15 @@ export class Problems implements vscode.Disposable, vscode.CodeActionProvider, v
     });
   }
 
-  private forget(session: ViewedSession): void {
-    if (this.byConfiguration.delete(session.configurationKey)) this.publish();
+  /** What a session no longer knows is over: it began again, or its run went another way. */
+  private keepOnly(session: ViewedSession): void {
+    const list = this.byConfiguration.get(session.configurationKey);
+    if (list === undefined) return;
+    // A new session of a configuration replaces all of the sessions before it.
+    const own = (key: string): boolean => session.violations.size === 0 || key.startsWith(`${session.id} `);
+    const gone = [...list.entries()].filter(([key, { number }]) => own(key) && !session.violations.has(number));
+    for (const [key] of gone) list.delete(key);
+    if (gone.length > 0) this.publish();
   }
 
   private note(session: ViewedSession, violation: ViolationReport): void {

@@ -4,7 +4,9 @@ import type { VirtioEvent } from '../../emulator/record/events';
 import type { Violation } from '../../emulator/virtio/violation';
 import type { EventLog } from '../../emulator/record/log';
 import {
+  countOf,
   emptyModel,
+  formatDuration,
   type CodeLine,
   type CodePosition,
   type DeviceModel,
@@ -45,6 +47,8 @@ export type { ProjectionSource } from './pictures/source';
 /** Told events that are sent, standing and running, and how many are looked at to find them. */
 const sentEvents = { standing: 200, running: 60 };
 const searchedEvents = 2000;
+/** Told events that come after a moment in the past, as the run went before. */
+const sentAhead = 40;
 /** Violations that are sent; the tree lists all. */
 const sentViolations = 100;
 
@@ -64,6 +68,26 @@ function toldEvents(log: EventLog, device: string | undefined, most: number): re
       told.push(event);
   }
   return told.reverse();
+}
+
+function toldAhead(log: EventLog, device: string | undefined, end: number): readonly VirtioEvent[] {
+  const told: VirtioEvent[] = [];
+  const latest = Math.min(end, log.length + searchedEvents);
+  for (let index = log.length; index < latest && told.length < sentAhead; index++) {
+    const event = log.ahead(index);
+    if (event !== undefined && isTold(event) && (device === undefined || (event.device ?? device) === device))
+      told.push(event);
+  }
+  return told;
+}
+
+/** How far the shown moment lies behind the live end, in words. */
+function pastText({ liveEnd }: ProjectionSource, machine: InspectedMachine): string | null {
+  if (liveEnd === undefined) return null;
+  const nanoseconds = liveEnd.virtualNanoseconds - machine.clock.now();
+  return nanoseconds > 0
+    ? `${formatDuration(nanoseconds)} in the past`
+    : `${countOf(liveEnd.step - machine.steps, 'step')} in the past`;
 }
 
 const gravity: Readonly<Record<Violation['level'], number>> = { must: 0, should: 1, hazard: 2 };
@@ -142,19 +166,23 @@ export function projectInspector(
   const count = (device: string): number => reports.filter((report) => report.device === device).length;
   const violations = projectViolations(source, machine, reports, view, linesOf);
   const told = toldEvents(machine.monitor.events, name, source.isRunning ? sentEvents.running : sentEvents.standing);
+  const ahead = source.liveEnd === undefined ? [] : toldAhead(machine.monitor.events, name, source.liveEnd.events);
   const state = sessionState(source, blamed !== undefined, machine);
+  const stands = !source.isRunning && state !== 'ended';
   return {
     sequence,
     session: state,
     step: machine.steps,
     virtualNanoseconds: machine.clock.now(),
-    past: null,
+    past: pastText(source, machine),
     eventIndex: machine.monitor.events.length,
-    eventCount: machine.monitor.events.length,
+    eventCount: source.liveEnd?.events ?? machine.monitor.events.length,
     can: {
-      nextRingEvent: !source.isRunning && state !== 'ended',
-      previousRingEvent: false,
-      continue: !source.isRunning && state !== 'ended',
+      nextRingEvent: stands,
+      previousRingEvent: stands && source.canGoBack === true,
+      goToEvent: stands && source.canGoBack === true,
+      goToLiveEnd: stands && source.liveEnd !== undefined,
+      continue: stands,
       pause: source.isRunning,
     },
     devices: machine.virtio.devices.map((device) => summarizeDevice(device.inspect(), count(device.name))),
@@ -169,11 +197,14 @@ export function projectInspector(
       actions: violations.find((each) => each.id === blamed?.number)?.actions ?? [],
       positionOf,
     }),
-    events: withViolations(
-      told.map((event) => eventRow(event, positionOf)),
-      reports,
-      positionOf,
-    ),
+    events: [
+      ...withViolations(
+        told.map((event) => eventRow(event, positionOf)),
+        reports,
+        positionOf,
+      ),
+      ...ahead.map((event): EventRow => ({ ...eventRow(event, positionOf), ahead: true })),
+    ],
   };
 }
 

@@ -18,6 +18,9 @@ export interface ViewedSession {
   readonly violations: Map<number, ViolationReport>;
   /** Where it stopped, when that was a violation. */
   stoppedAt: ViolationReport | undefined;
+  /** Whether it keeps a history, and whether it stands in it. */
+  canGoBack: boolean;
+  inPast: boolean;
   devices: readonly { readonly name: string; readonly type: string }[];
   /** The last picture of each device, for when the machine is gone. */
   readonly pictures: Map<string, InspectorModel>;
@@ -77,6 +80,8 @@ export class Sessions implements vscode.Disposable {
       standing: 'starting',
       violations: new Map(),
       stoppedAt: undefined,
+      canGoBack: false,
+      inPast: false,
       devices: [],
       pictures: new Map(),
     };
@@ -117,6 +122,7 @@ export class Sessions implements vscode.Disposable {
         return;
       case 'stopped':
         session.standing = 'stopped';
+        session.inPast = event.inPast === true;
         session.stoppedAt = event.reason.kind === 'violation' ? event.reason.violation : undefined;
         break;
       case 'continued':
@@ -128,7 +134,14 @@ export class Sessions implements vscode.Disposable {
         session.pictures.clear();
         session.stoppedAt = undefined;
         session.standing = 'starting';
+        session.inPast = false;
+        session.canGoBack = event.result.hasHistory;
         session.devices = event.result.devices;
+        break;
+      case 'forked':
+        session.inPast = false;
+        for (const number of [...session.violations.keys()])
+          if (!event.violations.includes(number)) session.violations.delete(number);
         break;
       case 'finished':
         session.standing = 'ended';

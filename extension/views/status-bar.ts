@@ -13,7 +13,7 @@ export function createStatusBarItem(sessions: Sessions): vscode.Disposable {
     const words = {
       starting: '$(loading~spin) virtio: starting',
       running: '$(pulse) virtio: running',
-      stopped: '$(debug-pause) virtio: stopped',
+      stopped: session.inPast ? '$(history) virtio: in the past' : '$(debug-pause) virtio: stopped',
       ended: '',
     };
     item.text = `${words[session.standing]}${count === 0 ? '' : ` · $(error) ${count}`}`;

@@ -102,6 +102,17 @@ export class BreakpointTable {
     return ids.length > 0 ? { kind: 'stop', ids } : { kind: 'go on', log };
   }
 
+  /** Which ones stop a run that meets `pc` backwards: hits are not counted there, and nothing is logged. */
+  standing(pc: bigint, evaluate: Evaluate): readonly number[] {
+    return this.placed
+      .filter(({ addresses, condition, logMessage }) => {
+        if (!addresses.includes(pc) || logMessage !== undefined) return false;
+        const result = condition === undefined ? undefined : evaluate(condition);
+        return result?.ok !== true || result.truth;
+      })
+      .map(({ id }) => id);
+  }
+
   resetHits(): void {
     for (const one of this.placed) one.hits = 0;
   }

@@ -64,19 +64,24 @@ export class FrameInspector {
   }
 
   writeRegister(hart: number, name: string, value: bigint): void {
-    const { cpu } = this.machine;
+    const { machine } = this;
     const unsigned = BigInt.asUintN(64, value);
-    if (name === 'pc') return cpu.writePc(hart, unsigned);
+    if (name === 'pc') return void machine.change({ kind: 'pc', hart, value: unsigned });
     for (let index = 0; index < 32; index++) {
       if (name === integerRegisterNames[index] || name === `x${index}`) {
         if (index === 0) throw new Error('zero is always 0 and cannot be changed.');
-        return cpu.writeX(hart, index, unsigned);
+        return void machine.change({ kind: 'x', hart, register: index, value: unsigned });
       }
-      if (name === floatRegisterNames[index] || name === `f${index}`) return cpu.writeF(hart, index, unsigned);
+      if (name === floatRegisterNames[index] || name === `f${index}`)
+        return void machine.change({ kind: 'f', hart, register: index, value: unsigned });
     }
+    const { cpu } = machine;
     const csr = cpu.csrs.find((one) => one.name === name);
     if (csr === undefined) throw new Error(`There is no register "${name}".`);
-    if (!cpu.pokeCsr(hart, csr.number, unsigned)) throw new Error(`${name} is read-only.`);
+    // Tried with the value that it has: a refusal must not become an input.
+    const present = cpu.peekCsr(hart, csr.number);
+    if (present === undefined || !cpu.pokeCsr(hart, csr.number, present)) throw new Error(`${name} is read-only.`);
+    machine.change({ kind: 'csr', hart, number: csr.number, value: unsigned });
   }
 
   scopes(hart: number, frame: number): readonly VariableScope[] {

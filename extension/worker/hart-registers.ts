@@ -62,7 +62,7 @@ export function writeVirtual(machine: Machine, hart: number, address: bigint, by
     const count = Math.min(bytes.length - done, Number(pageBytes - (virtual % pageBytes)));
     const physical = machine.cpu.translate(hart, virtual);
     if (physical === undefined || !machine.memory.contains(physical, count)) break;
-    machine.memory.write(physical, bytes.subarray(done, done + count));
+    machine.change({ kind: 'memory', address: physical, bytes: bytes.slice(done, done + count) });
     done += count;
   }
   return done;

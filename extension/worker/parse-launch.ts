@@ -24,7 +24,7 @@ export interface LaunchContext {
 const editorAttributes =
   /^(__|preLaunchTask$|postDebugTask$|internalConsoleOptions$|presentation$|serverReadyAction$|debugServer$|noDebug$|suppressMultipleSessionWarning$)/;
 const attributes = [
-  'type', 'request', 'name', 'program', 'symbols', 'bios', 'kernel', 'initrd', 'append', 'dtb', 'memory', 'harts', 'devices', 'rules',
+  'type', 'request', 'name', 'program', 'symbols', 'bios', 'kernel', 'initrd', 'append', 'dtb', 'memory', 'harts', 'devices', 'rules', 'history',
   'accessors', 'clock', 'seed', 'stopOnEntry', 'sourceFolder',
 ] as const; // prettier-ignore
 const deviceTypes: readonly DeviceType[] = ['block', 'console', 'entropy', 'net'];
@@ -49,8 +49,6 @@ const deviceAttributes: Readonly<Record<DeviceType, readonly string[]>> = {
   entropy: commonDeviceAttributes,
   net: [...commonDeviceAttributes, ...networkAttributes],
 };
-/** Part of the contract, not built yet: refused by name, so that nobody thinks that they work. */
-const laterAttributes = ['history'];
 const transports: readonly Transport[] = ['mmio', 'mmio-legacy', 'pci', 'pci-transitional', 'pci-legacy'];
 /** Transports that show the first 32 feature bits only. */
 const legacyTransports: readonly Transport[] = ['mmio-legacy', 'pci-legacy'];
@@ -117,9 +115,7 @@ export function parseLaunchConfiguration(raw: unknown, context: LaunchContext): 
   if (!isFields(raw)) throw new ConfigurationError([`launch configuration: found ${show(raw)}, expected an object`]);
   for (const name of Object.keys(raw)) {
     if (editorAttributes.test(name)) continue;
-    if (laterAttributes.includes(name))
-      reader.problem(`${name}: not available in this version of Ringside; remove the attribute`);
-    else if (!(attributes as readonly string[]).includes(name)) {
+    if (!(attributes as readonly string[]).includes(name)) {
       reader.problem(`${name}: unknown attribute${suggestion(name, attributes)}; allowed are ${attributes.join(', ')}`);
     }
   }
@@ -162,6 +158,7 @@ export function parseLaunchConfiguration(raw: unknown, context: LaunchContext): 
     accessors: reader.texts(raw, 'accessors'),
     clock: reader.choice(raw, 'clock', ['paced', 'warp']) ?? 'paced',
     seed: reader.whole(raw, 'seed', 0, 0xffff_ffff) ?? 1,
+    historyBytes: parseHistory(reader, raw['history']),
     stopOnEntry: reader.flag(raw, 'stopOnEntry') ?? false,
     ...(sourceFolder !== undefined && { sourceFolder }),
   };
@@ -187,12 +184,31 @@ const largestMemory = 2048 * mebibyte;
 function parseMemory(reader: Reader, raw: Fields): number {
   const value = raw['memory'];
   if (value === undefined) return 128 * mebibyte;
-  const match = typeof value === 'string' ? /^(\d+)\s*([KMG])i?B?$/i.exec(value) : null;
-  const unit = { k: 1 << 10, m: mebibyte, g: 1 << 30 }[match?.[2]?.toLowerCase() ?? ''];
-  const bytes = match !== null && unit !== undefined ? Number(match[1]) * unit : Number.NaN;
+  const bytes = parseSize(value);
   if (bytes >= smallestMemory && bytes <= largestMemory && bytes % 4096 === 0) return bytes;
   reader.problem(`memory: found ${show(value)}, expected a size from 1M to 2G such as "128M"`);
   return 128 * mebibyte;
+}
+
+/** Bytes of a text like `128M`; not a number where it is none. */
+function parseSize(value: unknown): number {
+  const match = typeof value === 'string' ? /^(\d+)\s*([KMG])i?B?$/i.exec(value) : null;
+  const unit = { k: 1 << 10, m: mebibyte, g: 1 << 30 }[match?.[2]?.toLowerCase() ?? ''];
+  return match !== null && unit !== undefined ? Number(match[1]) * unit : Number.NaN;
+}
+
+const defaultHistory = 256 * mebibyte;
+const smallestHistory = 16 * mebibyte;
+const largestHistory = 8192 * mebibyte;
+
+/** 0: the session cannot go back. */
+function parseHistory(reader: Reader, value: unknown): number {
+  if (value === undefined) return defaultHistory;
+  if (value === 'off') return 0;
+  const bytes = parseSize(value);
+  if (bytes >= smallestHistory && bytes <= largestHistory) return bytes;
+  reader.problem(`history: found ${show(value)}, expected a size from 16M to 8G such as "256M", or "off"`);
+  return defaultHistory;
 }
 
 /** A list like `{ "must": "break", "split.*": "report" }`, in order. */

@@ -8,7 +8,8 @@ export type Method = keyof Served;
 
 /** Calls that may cross; anything else is refused, whatever its name. */
 export const methods: readonly Method[] = [
-  'launch', 'resume', 'pause', 'step', 'nextRingEvent', 'restart', 'terminate',
+  'launch', 'resume', 'pause', 'step', 'nextRingEvent', 'previousRingEvent', 'stepBack', 'reverseContinue',
+  'goToEvent', 'goToLiveEnd', 'restart', 'terminate',
   'setSourceBreakpoints', 'setInstructionBreakpoints', 'setFunctionBreakpoints', 'setDataBreakpoints', 'breakpointLines',
   'harts', 'backtrace', 'registers', 'writeRegister', 'scopes', 'variables', 'evaluate', 'assign', 'readMemory', 'writeMemory',
   'disassemble', 'addressesOf', 'setPc', 'ruleFamilies', 'policy', 'setPolicy', 'violations', 'consoleInput', 'inspect', 'events',

@@ -3,6 +3,7 @@
 import * as path from 'node:path';
 import { Machine, type MachineExit } from '../../emulator/machine';
 import { describeEvent, isRingEvent } from '../../emulator/record/describe';
+import type { VirtioEvent } from '../../emulator/record/events';
 import { catalogue, families, familyNames } from '../../emulator/virtio/rules';
 import { RulePolicy } from '../../emulator/virtio/watch/policy';
 import type { Violation } from '../../emulator/virtio/violation';
@@ -12,16 +13,18 @@ import type * as target from '../debug/target';
 import { violationFields } from '../debug/violation-text';
 import { Accessors } from './accessors';
 import { BreakpointTable, type Evaluate } from './breakpoints';
+import { DataBreakpointTable } from './data-breakpoints';
 import { FrameInspector } from './frame-inspector';
 import { GuestSymbols } from './guest-symbols';
 import { loadMachine, type LoadedMachine } from './load-machine';
 import { launchPolicy } from './launch-policy';
 import { describeLost } from './lost-guest';
-import { readPhysical, readVirtual, writeVirtual } from './hart-registers';
-import { disassembleAround, disassembleRange } from './disassembly';
+import { disassembleRange } from './disassembly';
+import { type LoadedGuest, LookingSession } from './looking-session';
 import { Pacer } from './pacer';
 import { SourcePaths } from './source-paths';
 import { Step } from './stepping';
+import { type Arrival, TimeTravel } from './time-travel';
 import { captureViolation, type CapturedViolation, reportViolation } from './violation-report';
 
 /** Steps between two looks at messages: a few milliseconds of work. Adapts to the machine's speed. */
@@ -34,23 +37,14 @@ export interface SessionOptions {
   readonly stopWord?: Int32Array;
 }
 
-interface Loaded {
-  readonly configuration: LaunchConfiguration;
-  readonly files: LoadedMachine;
-  readonly symbols: GuestSymbols;
-  readonly accessors: Accessors;
-  machine: Machine;
-}
-
-export class Session implements target.DebugTarget {
-  private loaded: Loaded | undefined;
+export class Session extends LookingSession implements target.DebugTarget {
+  private loaded: LoadedGuest | undefined;
   private readonly listeners: ((event: target.TargetEvent) => void)[] = [];
   private readonly breakpoints = new BreakpointTable();
-  private dataBreakpoints: readonly target.DataBreakpoint[] = [];
+  private readonly dataBreakpoints = new DataBreakpointTable();
   private readonly captured = new Map<number, CapturedViolation>();
   /** Outlives restarts, as breakpoints do. */
   private readonly rules = new RulePolicy(catalogue);
-  private frames: FrameInspector | undefined;
   private readonly pacer = new Pacer();
   private running = false;
   private pauseRequested = false;
@@ -60,7 +54,9 @@ export class Session implements target.DebugTarget {
   private pending: { channel: string; bytes: Uint8Array }[] = [];
   private finished = false;
 
-  constructor(private readonly options: SessionOptions = {}) {}
+  constructor(private readonly options: SessionOptions = {}) {
+    super();
+  }
 
   /** The machine, for inspection between slices; undefined before launch. */
   get machine(): Machine | undefined {
@@ -68,6 +64,13 @@ export class Session implements target.DebugTarget {
   }
   get symbols(): GuestSymbols | undefined {
     return this.loaded?.symbols;
+  }
+  /** The live end of the run while the machine is in its past. */
+  get liveEnd(): TimeTravel['liveEnd'] {
+    return this.loaded?.past?.liveEnd;
+  }
+  get canGoBack(): boolean {
+    return this.loaded?.past !== undefined;
   }
   get isRunning(): boolean {
     return this.running;
@@ -92,14 +95,16 @@ export class Session implements target.DebugTarget {
     const accessors = new Accessors(configuration.accessors, (low, high) => this.code(low, high));
     this.rules.replace('launch', policy);
     files.networks.onArrival = () => this.pacer.wake();
-    this.loaded = { configuration, files, symbols, accessors, machine: this.build(files) };
+    const machine = this.build(files, configuration.historyBytes > 0);
+    const past = this.remember(machine, symbols, configuration.historyBytes);
+    this.loaded = { configuration, files, symbols, accessors, machine, past };
     this.begin();
-    const { machine } = this.loaded;
     for (const text of symbols.problems) this.emit({ kind: 'message', severity: 'warning', text });
     const result: target.LaunchResult = {
       harts: configuration.harts,
       notes: files.notes,
       hasDebugInformation: symbols.hasLines,
+      hasHistory: past !== undefined,
       consoles: [
         'uart0',
         ...configuration.devices.filter((device) => device.type === 'console').map((device) => device.name),
@@ -163,7 +168,7 @@ export class Session implements target.DebugTarget {
     const { machine } = this.require();
     this.start(async () => {
       machine.passStop();
-      machine.stopAtEvent((event) => isRingEvent(event) && (device === undefined || event.device === device));
+      machine.stopAtEvent(ringEventsOf(device));
       try {
         await this.runLoop(machine);
       } finally {
@@ -171,6 +176,24 @@ export class Session implements target.DebugTarget {
       }
     });
     return Promise.resolve();
+  }
+
+  // The ways back
+
+  previousRingEvent(device?: string): Promise<void> {
+    return this.goBack((past) => past.previousEvent(ringEventsOf(device)));
+  }
+  stepBack(hart: number, granularity: target.StepGranularity): Promise<void> {
+    return this.goBack((past) => (granularity === 'line' ? past.lineBack(hart) : past.instructionBack(hart)), hart);
+  }
+  reverseContinue(): Promise<void> {
+    return this.goBack((past) => past.reverseContinue());
+  }
+  goToEvent(index: number): Promise<void> {
+    return this.goBack((past) => past.toEvent(index));
+  }
+  goToLiveEnd(): Promise<void> {
+    return this.goBack((past) => past.toLiveEnd());
   }
 
   // Breakpoints
@@ -192,83 +215,8 @@ export class Session implements target.DebugTarget {
     return this.placing(() => this.breakpoints.setFunction(this.require().symbols, breakpoints));
   }
   setDataBreakpoints(breakpoints: readonly target.DataBreakpoint[]): Promise<readonly target.BreakpointBinding[]> {
-    this.dataBreakpoints = breakpoints;
-    return this.placing(() => this.placeDataBreakpoints());
-  }
-  breakpointLines(file: string, firstLine: number, lastLine: number): Promise<readonly number[]> {
-    const lines = this.require().symbols.linesIn(file);
-    return Promise.resolve(lines.filter((line) => line >= firstLine && line <= lastLine));
-  }
-  addressesOf(file: string, line: number): Promise<readonly bigint[]> {
-    return Promise.resolve(
-      this.require()
-        .symbols.addressesOf(file, line)
-        .map((one) => one.address),
-    );
-  }
-
-  // Looking
-
-  harts(): ReturnType<target.DebugTarget['harts']> {
-    const { cpu } = this.require().machine;
-    return Promise.resolve(
-      Array.from({ length: cpu.harts }, (_, hart) => ({
-        hart,
-        state: cpu.hartState(hart),
-        pc: cpu.readPc(hart),
-        mode: cpu.mode(hart),
-      })),
-    );
-  }
-  backtrace(hart: number, limit: number): Promise<readonly target.StackFrame[]> {
-    return Promise.resolve(this.inspector().backtrace(hart, limit));
-  }
-  registers(hart: number, frame: number): Promise<readonly target.RegisterGroup[]> {
-    return Promise.resolve(this.inspector().registers(hart, frame));
-  }
-  async writeRegister(hart: number, name: string, value: bigint): Promise<void> {
-    await this.changing(() => this.inspector().writeRegister(hart, name, value));
-  }
-  scopes(hart: number, frame: number): Promise<readonly target.VariableScope[]> {
-    return Promise.resolve(this.inspector().scopes(hart, frame));
-  }
-  variables(children: number, start?: number, count?: number): Promise<readonly target.Variable[]> {
-    return Promise.resolve(this.inspector().variables(children, start, count));
-  }
-  async evaluate(hart: number, frame: number, expression: string): Promise<target.Variable> {
-    return Promise.resolve(this.inspector().evaluate(hart, frame, expression));
-  }
-  assign(hart: number, frame: number, expression: string, value: string): Promise<target.Variable> {
-    return this.changing(() => this.inspector().assign(hart, frame, expression, value));
-  }
-  readMemory(address: bigint, length: number, space: 'virtual' | 'physical', hart: number): Promise<Uint8Array> {
-    const { machine } = this.require();
-    const bytes =
-      space === 'virtual'
-        ? readVirtual(machine, hart, address, length)
-        : readPhysical(machine, Number(address), length);
-    return Promise.resolve(bytes);
-  }
-  writeMemory(address: bigint, bytes: Uint8Array, space: 'virtual' | 'physical', hart: number): Promise<number> {
-    return this.changing(() => {
-      const { machine } = this.require();
-      if (space === 'virtual') return writeVirtual(machine, hart, address, bytes);
-      if (!machine.memory.contains(Number(address), bytes.length)) return 0;
-      machine.memory.write(Number(address), bytes);
-      return bytes.length;
-    });
-  }
-  disassemble(
-    address: bigint,
-    instructionOffset: number,
-    count: number,
-    hart: number,
-  ): Promise<readonly target.DisassembledInstruction[]> {
-    const { machine, symbols } = this.require();
-    return Promise.resolve(disassembleAround(machine, symbols, hart, address, instructionOffset, count));
-  }
-  async setPc(hart: number, pc: bigint): Promise<void> {
-    await this.changing(() => this.require().machine.cpu.writePc(hart, pc));
+    this.dataBreakpoints.set(breakpoints);
+    return this.placing(() => this.dataBreakpoints.place(this.require().machine));
   }
 
   // Rules
@@ -300,7 +248,7 @@ export class Session implements target.DebugTarget {
 
   // Running
 
-  private build({ machine: configuration, networks }: LoadedMachine): Machine {
+  private build({ machine: configuration, networks }: LoadedMachine, revertible: boolean): Machine {
     this.captured.clear();
     const machine: Machine = new Machine(
       configuration,
@@ -314,6 +262,7 @@ export class Session implements target.DebugTarget {
       },
       {
         policy: this.rules,
+        revertible,
         condition: (expression, violation) => this.holds(expression, violation),
         ...(this.options.stopWord !== undefined && { stopWord: this.options.stopWord }),
       },
@@ -321,12 +270,23 @@ export class Session implements target.DebugTarget {
     return machine;
   }
 
+  private remember(machine: Machine, symbols: GuestSymbols, budgetBytes: number): TimeTravel | undefined {
+    if (budgetBytes === 0) return undefined;
+    return new TimeTravel(
+      machine,
+      symbols,
+      budgetBytes,
+      (exit) => this.countsBackwards(exit),
+      () => this.breathe(),
+    );
+  }
+
   private begin(): void {
     const { machine } = this.require();
     this.finished = false;
     this.frames = undefined;
     machine.setBreakpoints(this.breakpoints.addresses());
-    this.placeDataBreakpoints();
+    this.dataBreakpoints.place(machine);
     this.pacer.begin(machine.clock.now());
   }
 
@@ -350,21 +310,24 @@ export class Session implements target.DebugTarget {
   }
 
   private async runLoop(machine: Machine): Promise<void> {
-    const paced = this.require().configuration.clock === 'paced';
-    const { networks } = this.require().files;
+    const { configuration, past, files } = this.require();
+    const { networks } = files;
     let wasBusy = false;
     for (;;) {
       this.applyInput(machine);
       const began = performance.now();
-      const limit = machine.steps + this.sliceSteps;
+      const untilStep = machine.steps + this.sliceSteps;
+      // The past is not waited for again.
+      const live = machine.isLive();
+      const paced = live && configuration.clock === 'paced';
       // While the host works for the guest, time passes as on the host.
-      const busy = networks.isBusy;
+      const busy = live && networks.isBusy;
       if (busy && !wasBusy && !paced) this.pacer.begin(machine.clock.now());
       wasBusy = busy;
-      const exit = machine.run({ untilStep: limit, skipIdle: !paced && !busy });
+      const exit = (past ?? machine).run({ untilStep, skipIdle: !paced && !busy });
       this.adapt(performance.now() - began);
       if (exit.kind === 'idle') {
-        if (!this.wantsPause() && !networks.hasInput) await this.idle(machine, exit.dueNanoseconds);
+        if (!this.wantsPause() && !(live && networks.hasInput)) await this.idle(machine, exit.dueNanoseconds);
       } else if (exit.kind !== 'limit' && this.handle(exit)) return;
       if (this.wantsPause()) return void this.stop({ kind: 'pause' }, machine.cpu.turn);
       if (paced) await this.pacer.holdBack(machine.clock.now());
@@ -394,9 +357,57 @@ export class Session implements target.DebugTarget {
   }
 
   private applyInput(machine: Machine): void {
-    const pending = [...this.pending, ...this.require().files.networks.take()];
+    // What the host sends was not there in the past.
+    const arrived = machine.isLive() ? this.require().files.networks.take() : [];
+    const pending = [...this.pending, ...arrived];
     this.pending = [];
-    for (const { channel, bytes } of pending) machine.input(channel, bytes);
+    const forks = pending.map(({ channel, bytes }) => machine.input(channel, bytes));
+    if (forks.includes(true)) this.noteFork();
+  }
+
+  private goBack(way: (past: TimeTravel) => Arrival | Promise<Arrival>, hart?: number): Promise<void> {
+    const { past, machine } = this.require();
+    if (past === undefined) throw new Error('This session keeps no history: set "history" to a size such as "256M".');
+    this.start(async () => {
+      const arrival = await way(past);
+      const at = hart ?? machine.cpu.turn;
+      switch (arrival.kind) {
+        case 'there':
+          return void this.stop({ kind: 'step' }, at);
+        case 'paused':
+          return void this.stop({ kind: 'pause' }, at);
+        case 'beginning': {
+          const description = `There is nothing before step ${past.earliest.step}: the history begins here.`;
+          return void this.stop({ kind: 'beginning', description }, at);
+        }
+        case 'stop':
+          this.frames = undefined;
+          if (arrival.exit.kind === 'breakpoint') {
+            const { hart: stopped, pc } = arrival.exit;
+            const ids = this.breakpoints.standing(pc, this.evaluator(stopped));
+            return void this.stop({ kind: 'breakpoint', ids }, stopped);
+          }
+          if (arrival.exit.kind !== 'limit') this.handle(arrival.exit);
+      }
+    });
+    return Promise.resolve();
+  }
+
+  /** Whether a run backwards ends at what stops a run forward. */
+  private countsBackwards(exit: MachineExit): boolean {
+    if (exit.kind === 'breakpoint') return this.breakpoints.standing(exit.pc, this.evaluator(exit.hart)).length > 0;
+    return exit.kind === 'watchpoint' || exit.kind === 'violation' || exit.kind === 'lost';
+  }
+
+  /** The run went another way than before: what was found behind is no more, and the outside knows nothing of the new way. */
+  protected noteFork(): void {
+    const { machine, files } = this.require();
+    const violations = machine.monitor.violations.map(({ number }) => number);
+    for (const number of [...this.captured.keys()]) if (!violations.includes(number)) this.captured.delete(number);
+    const cut = files.networks.cut() ? ', and network connections to the host are cut' : '';
+    const text = `From step ${machine.steps} the run goes another way: what came behind is forgotten, disks no longer write to their files${cut}.`;
+    this.emit({ kind: 'message', severity: 'info', text });
+    this.emit({ kind: 'forked', step: machine.steps, violations });
   }
 
   /** Lets messages in. */
@@ -423,7 +434,7 @@ export class Session implements target.DebugTarget {
       }
       case 'watchpoint': {
         const { physicalAddress, size } = exit.access;
-        const hit = this.dataBreakpoints.find((one) => this.covers(one, physicalAddress, size));
+        const hit = this.dataBreakpoints.find(machine, physicalAddress, size);
         const verb = exit.access.kind === 'load' ? 'read' : `wrote 0x${exit.access.value.toString(16)} to`;
         return this.stop(
           {
@@ -465,7 +476,8 @@ export class Session implements target.DebugTarget {
   private stop(reason: target.StopReason, hart: number): true {
     this.running = false;
     this.frames = undefined;
-    this.emit({ kind: 'stopped', reason, hart, step: this.require().machine.steps });
+    const { machine } = this.require();
+    this.emit({ kind: 'stopped', reason, hart, step: machine.steps, inPast: !machine.isLive() });
     return true;
   }
 
@@ -499,45 +511,9 @@ export class Session implements target.DebugTarget {
     return true;
   }
 
-  private placeDataBreakpoints(): readonly target.BreakpointBinding[] {
-    const { machine } = this.require();
-    const places = this.dataBreakpoints.map((one) => ({ one, physical: this.physicalOf(one) ?? -1 }));
-    const usable = places.filter(({ one, physical }) => machine.memory.contains(physical, one.lengthBytes));
-    machine.setWatchpoints(
-      usable.map(({ one, physical }) => ({
-        address: physical,
-        lengthBytes: one.lengthBytes,
-        load: one.access !== 'write',
-        store: one.access !== 'read',
-      })),
-    );
-    return places.map(({ one, physical }, index) => {
-      const verified = machine.memory.contains(physical, one.lengthBytes);
-      return {
-        id: index,
-        verified,
-        ...(!verified && { message: `0x${one.address.toString(16)} is not in RAM now.` }),
-        addresses: [one.address],
-      };
-    });
-  }
-  private physicalOf({ address, space }: target.DataBreakpoint): number | undefined {
-    return space === 'physical' ? Number(address) : this.require().machine.cpu.translate(0, address);
-  }
-  private covers(one: target.DataBreakpoint, physicalAddress: number, size: number): boolean {
-    const physical = this.physicalOf(one);
-    return physical !== undefined && physical < physicalAddress + size && physicalAddress < physical + one.lengthBytes;
-  }
-
   private evaluator(hart: number): Evaluate {
     const inspector = new FrameInspector(this.require().machine, this.require().symbols);
     return (expression) => inspector.test(hart, expression);
-  }
-
-  private inspector(): FrameInspector {
-    const { machine, symbols } = this.require();
-    this.frames ??= new FrameInspector(machine, symbols);
-    return this.frames;
   }
 
   private code(low: bigint, high: bigint): readonly string[] | undefined {
@@ -553,24 +529,17 @@ export class Session implements target.DebugTarget {
     });
   }
 
-  /** Changes something of the machine; while it runs, between two slices. */
-  private changing<Result>(change: () => Result): Promise<Result> {
-    try {
-      const result = change();
-      this.frames?.refresh();
-      return Promise.resolve(result);
-    } catch (error) {
-      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
-    }
-  }
-
-  private require(): Loaded {
+  protected require(): LoadedGuest {
     if (this.loaded === undefined) throw new Error('No guest is loaded: launch first.');
     return this.loaded;
   }
   private emit(event: target.TargetEvent): void {
     for (const listener of this.listeners) listener(event);
   }
+}
+
+function ringEventsOf(device: string | undefined): (event: VirtioEvent) => boolean {
+  return (event) => isRingEvent(event) && (device === undefined || event.device === device);
 }
 
 function sourceFolders(configuration: LaunchConfiguration): readonly string[] {

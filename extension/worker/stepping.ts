@@ -123,7 +123,7 @@ export class Step {
     const { cpu } = this.machine;
     if (this.first) this.machine.passStop();
     this.first = false;
-    this.machine.setTemporaryBreakpoint(target.pc);
+    this.machine.setTemporaryBreakpoints([target.pc]);
     try {
       for (;;) {
         const exit = this.machine.run({ untilStep: limit, skipIdle: true });
@@ -134,7 +134,7 @@ export class Step {
         this.machine.passStop();
       }
     } finally {
-      this.machine.setTemporaryBreakpoint(undefined);
+      this.machine.setTemporaryBreakpoints([]);
     }
   }
 

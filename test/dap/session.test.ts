@@ -255,7 +255,7 @@ test('a wrong configuration is refused with every problem named', async () => {
     program: '/nowhere/kernel.elf',
     memroy: '1M',
     harts: 9,
-    history: '256M',
+    history: 'plenty',
     devices: [
       { type: 'blok' },
       { type: 'net', backend: 'bridge' },
@@ -269,7 +269,7 @@ test('a wrong configuration is refused with every problem named', async () => {
   for (const expected of [
     /memroy: unknown attribute \(did you mean "memory"\?\)/,
     /harts: found 9, expected a whole number from 1 to 8/,
-    /history: not available/,
+    /history: found "plenty", expected a size from 16M to 8G/,
     /devices\[0\]\.type: found "blok"/,
     /devices\[1\]\.backend: found "bridge"/,
     /devices\[2\]\.image: missing/,

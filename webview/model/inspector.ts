@@ -27,6 +27,8 @@ export interface Narration {
 export interface EventRow {
   /** Position in the whole stream, from 1. */
   readonly index: number;
+  /** Absent: it has happened. `true`: it comes after the shown moment, as the run went before. */
+  readonly ahead?: true;
   readonly step: number;
   readonly virtualNanoseconds: number;
   readonly who: Who | null;
@@ -54,6 +56,9 @@ export interface InspectorModel {
   readonly can: {
     readonly nextRingEvent: boolean;
     readonly previousRingEvent: boolean;
+    /** To any event of the list. */
+    readonly goToEvent: boolean;
+    readonly goToLiveEnd: boolean;
     readonly continue: boolean;
     readonly pause: boolean;
   };
@@ -71,6 +76,16 @@ export interface InspectorModel {
   readonly events: readonly EventRow[];
 }
 
+/** What can be done where there is no guest. */
+export const noControls: InspectorModel['can'] = {
+  nextRingEvent: false,
+  previousRingEvent: false,
+  goToEvent: false,
+  goToLiveEnd: false,
+  continue: false,
+  pause: false,
+};
+
 /** What the page shows before the first snapshot and when there is no session. */
 export function emptyModel(sequence = 0): InspectorModel {
   return {
@@ -81,7 +96,7 @@ export function emptyModel(sequence = 0): InspectorModel {
     past: null,
     eventIndex: 0,
     eventCount: 0,
-    can: { nextRingEvent: false, previousRingEvent: false, continue: false, pause: false },
+    can: noControls,
     devices: [],
     device: null,
     queue: null,

@@ -33,6 +33,9 @@ export type Intent =
   | { readonly type: 'breakWhenChanges'; readonly address: string; readonly lengthBytes: number }
   | { readonly type: 'nextRingEvent' }
   | { readonly type: 'previousRingEvent' }
+  /** To right behind an event, by its index in the stream. */
+  | { readonly type: 'goToEvent'; readonly event: number }
+  | { readonly type: 'goToLiveEnd' }
   | { readonly type: 'continue' }
   | { readonly type: 'pause' }
   /** Stop reporting this violation's rule at this place, and again. */
@@ -84,6 +87,8 @@ const intents: Readonly<Record<IntentType, Readonly<Record<string, Check>>>> = {
   breakWhenChanges: { address: isAddress, lengthBytes: isWhole(1, 4096) },
   nextRingEvent: {},
   previousRingEvent: {},
+  goToEvent: { event: anyWhole },
+  goToLiveEnd: {},
   continue: {},
   pause: {},
   mute: { violation: anyWhole },

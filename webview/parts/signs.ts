@@ -73,10 +73,11 @@ const iconPaths = {
   other: svg`<rect x="2.5" y="2.5" width="11" height="11" rx="1"/><path d="M5.5 8h5"/>`,
   previous: svg`<path d="M11 3L5 8l6 5M3.5 3v10"/>`,
   next: svg`<path d="M5 3l6 5-6 5M12.5 3v10"/>`,
+  live: svg`<path d="M3 4l5 4-5 4M8 4l5 4-5 4"/>`,
   find: svg`<circle cx="7" cy="7" r="4"/><path d="M10 10l4 4"/>`,
   external: svg`<path d="M6 3H3v10h10v-3M9 3h4v4M13 3L7 9"/>`,
 };
-export type IconName = DeviceIcon | 'previous' | 'next' | 'find' | 'external';
+export type IconName = DeviceIcon | 'previous' | 'next' | 'live' | 'find' | 'external';
 
 export function icon(name: IconName): TemplateResult {
   return html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true">${iconPaths[name]}</svg>`;

@@ -150,8 +150,17 @@ function transport(view: View): TemplateResult {
         >${icon('next')}</vscode-button
       >`
     : nothing;
+  const live = can.goToLiveEnd
+    ? html`<vscode-button
+        appearance="icon"
+        title="Return to the live end (})"
+        aria-label="Return to the live end"
+        @click=${() => view.send({ type: 'goToLiveEnd' })}
+        >${icon('live')}</vscode-button
+      >`
+    : nothing;
   return html`<div class="transport">
-    <div class="row">${previous}${next}</div>
+    <div class="row">${previous}${next}${live}</div>
     ${eventCount === 0 || view.narrow ? nothing : html`<div class="tiny dim num">event ${groupDigits(eventIndex)} of ${groupDigits(eventCount)}</div>`}
   </div>`;
 }

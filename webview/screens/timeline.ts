@@ -1,5 +1,6 @@
-// Timeline: the newest events as marks on lanes by kind, and as a list in words. Time runs to the right; the list has the newest last.
-import { html, svg, type SVGTemplateResult, type TemplateResult } from 'lit';
+// Timeline: the newest events as marks on lanes by kind, and as a list in words. Time runs to the right; the list has the newest first.
+// In the past, what came after the shown moment stands behind the cursor, dimmed. A click on an event goes there.
+import { html, nothing, svg, type SVGTemplateResult, type TemplateResult } from 'lit';
 import { formatClock, formatDuration, groupDigits, type EventRow } from '../model/inspector';
 import { octagonPaths, violationSign, whoSign } from '../parts/signs';
 import { heading, positionLink, rich } from '../parts/words';
@@ -63,7 +64,8 @@ function picture(events: readonly EventRow[], width: number): TemplateResult {
   const used = lanes.filter((lane) => shown.some((event) => event.mark === lane.mark));
   const height = used.length * laneHeight + 8;
   const places = placeEvents(shown, width - labelWidth - 16);
-  const now = labelWidth + (places.at(-1) ?? 0) + 8;
+  const present = shown.findLastIndex((event) => event.ahead !== true);
+  const now = labelWidth + (places[present] ?? 0) + 8;
   const words = used
     .map((lane) => `${shown.filter((event) => event.mark === lane.mark).length} ${lane.label}`)
     .join(', ');
@@ -82,17 +84,31 @@ function picture(events: readonly EventRow[], width: number): TemplateResult {
     <path class="cursor" d="M${now} 0V${height}" />
     ${shown.map((event, at) => {
       const lane = used.findIndex((each) => each.mark === event.mark);
-      return sign(event.mark, event.who, labelWidth + 4 + (places[at] ?? 0), lane * laneHeight + laneHeight / 2 + 4);
+      const mark = sign(
+        event.mark,
+        event.who,
+        labelWidth + 4 + (places[at] ?? 0),
+        lane * laneHeight + laneHeight / 2 + 4,
+      );
+      return event.ahead === true ? svg`<g class="ahead">${mark}</g>` : mark;
     })}
   </svg>`;
 }
 
 function eventLine(view: View, event: EventRow, current: boolean): TemplateResult {
+  const reachable = view.model.can.goToEvent && event.mark !== 'violation' && !current;
+  const go = (click: Event): void => {
+    // Links in the row have their own meaning.
+    if (click.target instanceof Element && click.target.closest('a, button, vscode-link') !== null) return;
+    view.send({ type: 'goToEvent', event: event.index - 1 });
+  };
   return html`<tr
     data-row
-    class=${current ? 'selected' : ''}
+    data-event=${reachable ? event.index - 1 : nothing}
+    class="${current ? 'selected' : ''} ${event.ahead === true ? 'ahead' : ''}"
     tabindex=${current ? 0 : -1}
-    title=${`event ${groupDigits(event.index)}, ${formatClock(event.virtualNanoseconds)}`}
+    title=${`event ${groupDigits(event.index)}, ${formatClock(event.virtualNanoseconds)}${reachable ? ': click to go there' : ''}`}
+    @click=${reachable ? go : nothing}
   >
     <td class="mono right dim">${groupDigits(event.step)}</td>
     <td class="nowrap">${event.mark === 'violation' ? violationSign() : whoSign(event.who)} ${event.kind}</td>
@@ -103,7 +119,8 @@ function eventLine(view: View, event: EventRow, current: boolean): TemplateResul
 }
 
 export function timelineScreen(view: View): TemplateResult {
-  const { events, eventIndex } = view.model;
+  const { events } = view.model;
+  const present = events.findLast((event) => event.ahead !== true);
   const first = events[0];
   const last = events.at(-1);
   if (first === undefined || last === undefined)
@@ -122,10 +139,10 @@ export function timelineScreen(view: View): TemplateResult {
           </section>`
     }
     <section class="card scroll grow" aria-label="Event list">
-      ${heading('Events', `${groupDigits(events.length)} over ${span}, newest first`)}
+      ${heading('Events', `${groupDigits(events.length)} over ${span}, newest first`, view.model.can.goToEvent ? 'click one to go there' : nothing)}
       <table class="event-list" data-rows>
         <tbody>
-          ${[...events].reverse().map((event) => eventLine(view, event, event.index === eventIndex))}
+          ${[...events].reverse().map((event) => eventLine(view, event, event === present))}
         </tbody>
       </table>
     </section>`;

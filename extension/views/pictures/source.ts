@@ -27,6 +27,11 @@ export interface ProjectionSource {
   readonly isRunning: boolean;
   /** The guest has ended by itself. Absent: it has not. */
   readonly hasEnded?: boolean;
+  /** Whether the session keeps a history. Absent: it does not. */
+  readonly canGoBack?: boolean;
+  /** The live end of the run, and how many events it has, while the machine is in its past. */
+  readonly liveEnd?:
+    { readonly step: number; readonly virtualNanoseconds: number; readonly events: number } | undefined;
   allViolations(): readonly ViolationReport[];
 }
 /** Everything that the pictures of one device look at, taken at one step. */

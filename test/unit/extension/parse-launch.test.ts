@@ -33,6 +33,7 @@ test('a minimal configuration gets every default', () => {
     accessors: [],
     clock: 'paced',
     seed: 1,
+    historyBytes: 256 << 20,
     stopOnEntry: false,
   });
 });
@@ -66,7 +67,7 @@ test('devices get names, latencies and an overlay by default', () => {
 const wrong: readonly (readonly [string, object, RegExp])[] = [
   ['nothing to run', {}, /^program: missing/],
   ['unknown attribute', { program: 'k', devcies: [] }, /^devcies: unknown attribute \(did you mean "devices"\?\)/],
-  ['attribute of later work', { program: 'k', history: '256M' }, /^history: not available/],
+  ['history beyond all measure', { program: 'k', history: '9G' }, /^history: found "9G", expected a size from 16M to 8G/],
   ['memory without a unit', { program: 'k', memory: '128' }, /^memory: found "128", expected a size/],
   ['too much memory', { program: 'k', memory: '4G' }, /^memory: found "4G"/],
   ['a fraction of a hart', { program: 'k', harts: 1.5 }, /^harts: found 1.5, expected a whole number from 1 to 8/],
