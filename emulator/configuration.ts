@@ -28,7 +28,7 @@ export interface PciOptions {
   /** Bytes that cap_len counts beyond the structure. */
   readonly capabilityPadding?: number;
   readonly revision?: number;
-  /** MSI-X vectors, 0 for none. */
+  /** MSI-X vectors, 0 for none. Undefined: one for each queue and one more where the board takes messages. */
   readonly msixVectors?: number;
 }
 
@@ -101,11 +101,16 @@ export type Bios =
   | { readonly kind: 'builtin' }
   | { readonly kind: 'file'; readonly name: string; readonly bytes: Uint8Array };
 
+/** The interrupt controller of the board, in QEMU's words: a PLIC, an APLIC, or an APLIC that sends messages to IMSICs. */
+export type Aia = 'none' | 'aplic' | 'aplic-imsic';
+
 export interface MachineConfiguration {
   readonly memoryBytes: number;
   /** 1..8 */
   readonly harts: number;
   readonly bios: Bios;
+  /** Undefined: none. */
+  readonly aia?: Aia;
   /** ELF, Linux Image or raw. Undefined only with a complete bios. */
   readonly guest?: { readonly name: string; readonly bytes: Uint8Array };
   readonly initrd?: { readonly name: string; readonly bytes: Uint8Array };

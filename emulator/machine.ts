@@ -11,7 +11,14 @@ import { ramBase, virtioSlot, virtioSlots } from './board/memory-map';
 import { Clock } from './clock';
 import type { MachineConfiguration } from './configuration';
 import { createCpu } from './cpu';
-import { type Cpu, type CpuEnvironment, pageFlag, type RunExit, type TrapReport } from './cpu/contract';
+import {
+  type Cpu,
+  type CpuEnvironment,
+  type InterruptFiles,
+  pageFlag,
+  type RunExit,
+  type TrapReport,
+} from './cpu/contract';
 import type { VirtioEvent } from './record/events';
 import { applyInput, type InputChange, InputLog } from './record/inputs';
 import { isBefore, type Moment } from './record/moment';
@@ -19,6 +26,7 @@ import { RevertibleDisk } from './record/revertible-disk';
 import { Snapshots } from './record/snapshots';
 import { hashState } from './record/state-hash';
 import { poisonByte } from './virtio/mood';
+import { littleEndian } from './virtio/spec/wire-layout';
 import { createVirtio, devicesAt, type Virtio } from './virtio/virtio';
 import type { Violation } from './virtio/violation';
 import type { MachineExit, MachineListener, MachineOptions, RunOptions, Watchpoint } from './machine-contract';
@@ -130,6 +138,9 @@ export class Machine {
     });
     this.disks = disks;
     this.virtio = createVirtio(devices, {
+      ...(this.board.interruptFiles !== undefined && {
+        messages: (address: bigint, data: number) => this.message(address, data),
+      }),
       memory: this.memory,
       clock: this.clock,
       sink: this.monitor,
@@ -397,11 +408,33 @@ export class Machine {
       },
       fetch: (address) => this.board.fetch(address),
       time: () => this.board.time(),
+      ...((this.configuration.aia ?? 'none') === 'aplic-imsic' && { interruptFiles: this.interruptFiles() }),
       supervisorTimer: (hart, compare) => this.board.setSupervisorTimer(hart, compare),
       environmentCall: (hart) => this.board.environmentCall(hart),
       trap: (report: TrapReport) => this.onTrap?.(report),
       traced: (instruction) => this.monitor.traced(instruction, !this.passes(instruction)),
     };
+  }
+
+  /** The processor is made before the board, and asks only when a hart does. */
+  private interruptFiles(): InterruptFiles {
+    const files = (): InterruptFiles => {
+      const found = this.board.interruptFiles;
+      if (found === undefined) throw new Error(`the board has no interrupt files with aia ${this.configuration.aia}`);
+      return found;
+    };
+    return {
+      read: (hart, level, select) => files().read(hart, level, select),
+      write: (hart, level, select, value) => files().write(hart, level, select, value),
+      top: (hart, level) => files().top(hart, level),
+      claim: (hart, level) => files().claim(hart, level),
+    };
+  }
+
+  /** A device's store of 32 bits: to an interrupt file, or to RAM; nothing else takes messages. */
+  private message(address: bigint, data: number): void {
+    if (this.board.message(address, data) || address > BigInt(Number.MAX_SAFE_INTEGER)) return;
+    if (this.memory.contains(Number(address), 4)) this.memory.write(Number(address), littleEndian(data, 4));
   }
 
   /** Set by the debugger when trap breakpoints are on. */

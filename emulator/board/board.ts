@@ -1,11 +1,12 @@
 // Composition of the board's fixed devices: a configuration in, the board's contract out.
 import type { MmioRegion, SavedState, Stateful } from '../bus/access';
 import type { GuestMemory } from '../bus/memory';
-import type { MachineConfiguration } from '../configuration';
-import type { Cpu } from '../cpu/contract';
+import type { Aia, MachineConfiguration } from '../configuration';
+import type { Cpu, InterruptFiles } from '../cpu/contract';
 import { planBoot } from './boot';
 import { Clint } from './clint';
-import type { Board, BoardContext, BootPlan, InterruptLine, InterruptObserver } from './contract';
+import { AdvancedInterrupts } from './aia/controller';
+import type { Board, BoardContext, BootPlan, InterruptController, InterruptLine, InterruptObserver } from './contract';
 import { FirmwareConfiguration } from './firmware-configuration';
 import { FlashBank } from './flash';
 import { GoldfishRtc } from './goldfish-rtc';
@@ -26,13 +27,13 @@ export function createBoard(
   cpu: Cpu,
   memory: GuestMemory,
 ): VirtBoard {
-  return new VirtBoard(context, planBoot(configuration), cpu, memory);
+  return new VirtBoard(context, planBoot(configuration), cpu, memory, configuration.aia);
 }
 
 export class VirtBoard implements Board {
   readonly regions: readonly MmioRegion[];
   readonly clint: Clint;
-  readonly plic: Plic;
+  readonly interrupts: InterruptController;
   readonly uart: Uart16550;
   readonly rtc: GoldfishRtc;
   readonly finisher: TestFinisher;
@@ -51,6 +52,7 @@ export class VirtBoard implements Board {
     readonly plan: BootPlan,
     private readonly cpu: Cpu,
     private readonly memory: GuestMemory,
+    aia: Aia = 'none',
   ) {
     this.timer = new MachineTimer(context.clock);
     this.supervisorTimers = new TimerComparators(
@@ -63,11 +65,11 @@ export class VirtBoard implements Board {
       (hart, name, level) => context.setInterrupt(hart, name, level),
     );
     this.clint = new Clint(context, this.timer);
-    this.plic = new Plic(context);
-    this.uart = new Uart16550('uart0', context, this.plic.line(memoryMap.uart0.interrupt));
-    this.rtc = new GoldfishRtc(context, this.plic.line(memoryMap.rtc.interrupt));
+    this.interrupts = aia === 'none' ? new Plic(context) : new AdvancedInterrupts(context, aia);
+    this.uart = new Uart16550('uart0', context, this.line(memoryMap.uart0.interrupt));
+    this.rtc = new GoldfishRtc(context, this.line(memoryMap.rtc.interrupt));
     this.finisher = new TestFinisher((outcome) => context.finish(outcome));
-    this.pci = new PcieHost((source) => this.plic.line(source));
+    this.pci = new PcieHost((source) => this.line(source));
     const flash0 = new FlashBank('flash 0', memoryMap.flash0);
     const flash1 = new FlashBank('flash 1', memoryMap.flash1);
     this.firmware =
@@ -77,12 +79,13 @@ export class VirtBoard implements Board {
     this.regions = [
       ...this.executable,
       firmwareConfiguration,
-      ...[this.finisher, this.rtc, this.clint, this.plic, this.uart],
+      ...[this.finisher, this.rtc, this.clint, this.uart],
+      ...this.interrupts.regions,
       ...this.pci.regions,
     ];
     this.parts = {
       clint: this.clint,
-      plic: this.plic,
+      interrupts: this.interrupts,
       uart: this.uart,
       rtc: this.rtc,
       pci: this.pci,
@@ -94,10 +97,16 @@ export class VirtBoard implements Board {
   }
 
   line(source: number): InterruptLine {
-    return this.plic.line(source);
+    return this.interrupts.line(source);
   }
   observeInterrupts(observer: InterruptObserver): void {
-    this.plic.observe(observer);
+    this.interrupts.observe(observer);
+  }
+  get interruptFiles(): InterruptFiles | undefined {
+    return this.interrupts.files;
+  }
+  message(address: bigint, data: number): boolean {
+    return this.interrupts.take(address, data);
   }
   fetch(physicalAddress: number): number {
     const region = this.executable.find(
@@ -124,6 +133,7 @@ export class VirtBoard implements Board {
     for (const start of this.plan.starts) applyHartStart(this.cpu, start);
     // Last, because a hart that starts forgets what its wires showed.
     for (const part of Object.values(this.parts)) part.reset();
+    if (this.firmware !== undefined) this.interrupts.delegateToSupervisor();
   }
   save(): SavedState {
     return Object.fromEntries(Object.entries(this.parts).map(([name, part]) => [name, part.save()]));

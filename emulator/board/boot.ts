@@ -143,6 +143,7 @@ function deviceTreeFor(
     return writeDeviceTree(
       generateDeviceTree({
         harts: configuration.harts,
+        aia: configuration.aia ?? 'none',
         memoryBytes: configuration.memoryBytes,
         randomSeed: randomSeedFor(configuration.seed),
         chosen,

@@ -1,12 +1,12 @@
 // What the board's fixed devices get from the machine. [QEMU `virt` board, riscv]
 import type { MmioRegion, Stateful } from '../bus/access';
 import type { Clock } from '../clock';
-import type { InterruptName, PrivilegeMode } from '../cpu/contract';
+import type { InterruptFiles, InterruptName, PrivilegeMode } from '../cpu/contract';
 import type { PciHost } from './pci/contract';
 
 /** A wire into the interrupt controller. */
 export interface InterruptLine {
-  /** Source number at the PLIC; 1 or more. */
+  /** Source number at the interrupt controller; 1 or more. */
   readonly source: number;
   set(level: boolean): void;
 }
@@ -66,11 +66,33 @@ export interface InterruptObserver {
   completed(context: number, source: number): void;
 }
 
+/** What wires lead to: a PLIC, or what stands in its place. */
+export interface InterruptController extends Stateful {
+  readonly regions: readonly MmioRegion[];
+  /** The interrupt files of the harts, where there are some. */
+  readonly files: InterruptFiles | undefined;
+  /**
+   * The wire of one source.
+   * @throws RangeError when there is no such source
+   */
+  line(source: number): InterruptLine;
+  observe(observer: InterruptObserver): void;
+  /** Whether a message's address, guest-physical, is an interrupt file's; it then has the message. */
+  take(address: bigint, data: number): boolean;
+  /** What M-mode firmware sets up before it starts a supervisor. */
+  delegateToSupervisor(): void;
+  reset(): void;
+}
+
 /** The fixed part of the machine. */
 export interface Board extends Stateful {
   /** Every fixed device's region, for the address map; the virtio-mmio slots are not among them. */
   readonly regions: readonly MmioRegion[];
-  /** A wire into the PLIC, for a source from 1 to 96. */
+  /** What makes the processor's Smaia and Ssaia; undefined without them. */
+  readonly interruptFiles: InterruptFiles | undefined;
+  /** Where a device's message goes, by its guest-physical address; false where no interrupt file is. */
+  message(address: bigint, data: number): boolean;
+  /** A wire into the interrupt controller, for a source from 1 to 96. */
   line(source: number): InterruptLine;
   /** Where PCI functions are attached. */
   readonly pci: PciHost;

@@ -1,4 +1,5 @@
 // The device tree of this board, generated from the configuration. Names, bindings and phandles are those of QEMU 7.2's `virt`.
+import type { Aia } from '../configuration';
 import { cacheBlockBytes, instructionSet, largestTranslation } from '../cpu/extensions';
 import {
   type DeviceTreeNode,
@@ -16,12 +17,14 @@ import {
   virtioSlot,
   virtioSlots,
 } from './memory-map';
+import { interruptFileBytes, interruptIdentities } from './aia/imsic';
 import { swizzle } from './pci/host';
 import { finisherCommand } from './test-finisher';
 import { uartClockHertz } from './uart16550';
 
 export interface DeviceTreeOptions {
   readonly harts: number;
+  readonly aia: Aia;
   readonly memoryBytes: number;
   /** 32 bytes of randomness for the guest's kernel. */
   readonly randomSeed: Uint8Array;
@@ -32,24 +35,42 @@ export interface DeviceTreeOptions {
 /** Interrupt numbers at a hart's own controller. [RISC-V priv. 3.1.9] */
 const hartInterrupt = { supervisorExternal: 9, machineSoftware: 3, machineTimer: 7, machineExternal: 11 } as const;
 
-/** QEMU counts phandles from the last hart down; the two shared devices follow. */
-function phandles(harts: number): {
+/** The cells that describe an interrupt of a source: with an APLIC its trigger, a high level, follows. */
+function interruptCells(aia: Aia, source: number): readonly number[] {
+  return aia === 'none' ? [source] : [source, levelHigh];
+}
+const levelHigh = 4;
+
+/** QEMU counts phandles from the last hart down; the shared devices follow. */
+function phandles(harts: number, aia: Aia): Phandles {
+  const cpu = (hart: number): number => 2 * (harts - 1 - hart) + 1;
+  const names = {
+    none: ['external', 'test'],
+    aplic: ['aplicMachine', 'external', 'test'],
+    'aplic-imsic': ['imsicMachine', 'imsicSupervisor', 'aplicMachine', 'external', 'test'],
+  } as const;
+  const shared: Partial<Record<SharedNode, number>> = Object.fromEntries(
+    names[aia].map((name, place) => [name, 2 * harts + 1 + place]),
+  );
+  return { cpu, controller: (hart) => cpu(hart) + 1, external: 0, test: 0, ...shared };
+}
+/** `external` is where devices' wires lead to. */
+type SharedNode = 'external' | 'test' | 'aplicMachine' | 'imsicMachine' | 'imsicSupervisor';
+interface Phandles extends Partial<Record<SharedNode, number>> {
   cpu(hart: number): number;
   controller(hart: number): number;
-  plic: number;
-  test: number;
-} {
-  const cpu = (hart: number): number => 2 * (harts - 1 - hart) + 1;
-  return { cpu, controller: (hart) => cpu(hart) + 1, plic: 2 * harts + 1, test: 2 * harts + 2 };
+  readonly external: number;
+  readonly test: number;
 }
 
 export function generateDeviceTree(options: DeviceTreeOptions): FlattenedDeviceTree {
-  const { harts } = options;
-  const handle = phandles(harts);
+  const { harts, aia } = options;
+  const handle = phandles(harts, aia);
   const everyHart = Array.from({ length: harts }, (_, hart) => hart);
   const external = {
-    interrupts: (source: number): DeviceTreeProperty => property('interrupts', value.cells(source)),
-    parent: property('interrupt-parent', value.cells(handle.plic)),
+    interrupts: (source: number): DeviceTreeProperty =>
+      property('interrupts', value.cells(...interruptCells(aia, source))),
+    parent: property('interrupt-parent', value.cells(handle.external)),
   };
   const device = (
     name: string,
@@ -89,7 +110,7 @@ export function generateDeviceTree(options: DeviceTreeOptions): FlattenedDeviceT
         property('reg', value.cells(hart)),
         property('status', value.text('okay')),
         property('compatible', value.text('riscv')),
-        property('riscv,isa', value.text(instructionSet)),
+        property('riscv,isa', value.text(instructionSet(aia === 'aplic-imsic'))),
         property('mmu-type', value.text(largestTranslation)),
         ...['riscv,cbom-block-size', 'riscv,cbop-block-size', 'riscv,cboz-block-size'].map((name) =>
           property(name, value.cells(cacheBlockBytes)),
@@ -104,6 +125,68 @@ export function generateDeviceTree(options: DeviceTreeOptions): FlattenedDeviceT
         ]),
       ],
     );
+
+  const domain = (level: 'M' | 'S'): DeviceTreeNode => {
+    const place = level === 'M' ? memoryMap.aplicMachine : memoryMap.aplicSupervisor;
+    const file = level === 'M' ? handle.imsicMachine : handle.imsicSupervisor;
+    const wire = level === 'M' ? hartInterrupt.machineExternal : hartInterrupt.supervisorExternal;
+    return device(
+      'aplic',
+      place,
+      ['riscv,aplic'],
+      [
+        property('phandle', value.cells((level === 'M' ? handle.aplicMachine : handle.external) ?? 0)),
+        property('riscv,num-sources', value.cells(interruptSources)),
+        file === undefined ? wiresToHarts(wire) : property('msi-parent', value.cells(file)),
+        property('interrupt-controller', value.empty()),
+        property('#interrupt-cells', value.cells(2)),
+        ...(level === 'M'
+          ? [
+              property('riscv,children', value.cells(handle.external)),
+              property('riscv,delegate', value.cells(handle.external, 1, interruptSources)),
+            ]
+          : []),
+      ],
+    );
+  };
+  const interruptFiles = (level: 'M' | 'S'): DeviceTreeNode => {
+    const { base } = level === 'M' ? memoryMap.imsicMachine : memoryMap.imsicSupervisor;
+    const wire = level === 'M' ? hartInterrupt.machineExternal : hartInterrupt.supervisorExternal;
+    const sizeBytes = harts * interruptFileBytes;
+    return device(
+      'imsics',
+      { base, sizeBytes, declaredBytes: sizeBytes },
+      ['riscv,imsics'],
+      [
+        property('phandle', value.cells((level === 'M' ? handle.imsicMachine : handle.imsicSupervisor) ?? 0)),
+        property('riscv,ipi-id', value.cells(1)),
+        property('riscv,num-ids', value.cells(interruptIdentities)),
+        wiresToHarts(wire),
+        property('msi-controller', value.empty()),
+        property('interrupt-controller', value.empty()),
+        property('#interrupt-cells', value.cells(0)),
+      ],
+    );
+  };
+  const interruptControllers = (): readonly DeviceTreeNode[] => {
+    if (aia === 'aplic') return [domain('S'), domain('M')];
+    if (aia === 'aplic-imsic') return [domain('S'), domain('M'), interruptFiles('S'), interruptFiles('M')];
+    return [
+      device(
+        'plic',
+        memoryMap.plic,
+        ['sifive,plic-1.0.0', 'riscv,plic0'],
+        [
+          property('phandle', value.cells(handle.external)),
+          property('riscv,ndev', value.cells(interruptSources)),
+          wiresToHarts(hartInterrupt.machineExternal, hartInterrupt.supervisorExternal),
+          property('interrupt-controller', value.empty()),
+          property('#address-cells', value.cells(0)),
+          property('#interrupt-cells', value.cells(1)),
+        ],
+      ),
+    ];
+  };
 
   const root = node(
     '',
@@ -173,7 +256,7 @@ export function generateDeviceTree(options: DeviceTreeOptions): FlattenedDeviceT
             ['sifive,test1', 'sifive,test0', 'syscon'],
             [property('phandle', value.cells(handle.test))],
           ),
-          pcieNode(handle.plic),
+          pcieNode(handle, aia),
           ...Array.from({ length: virtioSlots.count }, (_, place) => {
             const { base, interrupt } = virtioSlot(virtioSlots.count - 1 - place);
             const { strideBytes } = virtioSlots;
@@ -181,19 +264,7 @@ export function generateDeviceTree(options: DeviceTreeOptions): FlattenedDeviceT
               'virtio,mmio',
             ]);
           }),
-          device(
-            'plic',
-            memoryMap.plic,
-            ['sifive,plic-1.0.0', 'riscv,plic0'],
-            [
-              property('phandle', value.cells(handle.plic)),
-              property('riscv,ndev', value.cells(interruptSources)),
-              wiresToHarts(hartInterrupt.machineExternal, hartInterrupt.supervisorExternal),
-              property('interrupt-controller', value.empty()),
-              property('#address-cells', value.cells(0)),
-              property('#interrupt-cells', value.cells(1)),
-            ],
-          ),
+          ...interruptControllers(),
           device(
             'clint',
             memoryMap.clint,
@@ -212,7 +283,7 @@ const pciSpace = { io: 0x100_0000, memory32: 0x200_0000, memory64: 0x300_0000 } 
 const deviceShift = 11;
 
 /** The host bridge. Pins of four neighbouring devices repeat after the fourth, so the map names those four. */
-function pcieNode(plic: number): DeviceTreeNode {
+function pcieNode(handle: Phandles, aia: Aia): DeviceTreeNode {
   const { pcieEcam, pcieIo, pcieMemory32, pcieMemory64 } = memoryMap;
   const wide = (at: number): readonly number[] => [Math.floor(at / 2 ** 32), at >>> 0];
   const range = (space: number, bus: number, at: number, bytes: number): readonly number[] => [
@@ -224,7 +295,7 @@ function pcieNode(plic: number): DeviceTreeNode {
   const pins = Array.from({ length: pcieInterrupts.count }, (_, device) =>
     Array.from({ length: pcieInterrupts.count }, (__, pin) => [
       ...[device << deviceShift, 0, 0, pin + 1],
-      ...[plic, pcieInterrupts.first + swizzle(device, pin)],
+      ...[handle.external, ...interruptCells(aia, pcieInterrupts.first + swizzle(device, pin))],
     ]),
   );
   return node(`pci@${pcieEcam.base.toString(16)}`, [
@@ -238,6 +309,7 @@ function pcieNode(plic: number): DeviceTreeNode {
         ...range(pciSpace.memory64, pcieMemory64.base, pcieMemory64.base, pcieMemory64.sizeBytes),
       ),
     ),
+    ...(handle.imsicSupervisor === undefined ? [] : [property('msi-parent', value.cells(handle.imsicSupervisor))]),
     property('reg', value.wide(pcieEcam.base, pcieEcam.declaredBytes)),
     property('dma-coherent', value.empty()),
     property('bus-range', value.cells(0, pcieEcam.sizeBytes / 0x10_0000 - 1)),

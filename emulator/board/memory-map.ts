@@ -22,6 +22,12 @@ export const memoryMap = {
   pcieMemory64: { base: 0x4_0000_0000, sizeBytes: 0x4_0000_0000, declaredBytes: 0x4_0000_0000 },
   clint: { base: 0x200_0000, sizeBytes: 0xc000, declaredBytes: 0x1_0000 },
   plic: { base: 0xc00_0000, sizeBytes: 0x60_0000, declaredBytes: 0x60_0000 },
+  /** In the PLIC's place with `aia`. */
+  aplicMachine: { base: 0xc00_0000, sizeBytes: 0x8000, declaredBytes: 0x8000 },
+  aplicSupervisor: { base: 0xd00_0000, sizeBytes: 0x8000, declaredBytes: 0x8000 },
+  /** One page for each hart answers. */
+  imsicMachine: { base: 0x2400_0000, sizeBytes: 0x1000, declaredBytes: 0x1000 },
+  imsicSupervisor: { base: 0x2800_0000, sizeBytes: 0x1000, declaredBytes: 0x1000 },
   uart0: { base: 0x1000_0000, sizeBytes: 8, declaredBytes: 0x100, interrupt: 10 },
   firmwareConfiguration: { base: 0x1010_0000, sizeBytes: 0x18, declaredBytes: 0x18 },
   flash0: { base: 0x2000_0000, sizeBytes: 0x200_0000, declaredBytes: 0x200_0000 },

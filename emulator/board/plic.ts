@@ -2,8 +2,8 @@
 // Follows QEMU where it differs from the specification: a request that its device withdraws before the claim is forgotten, a completion
 // counts whether or not the context still enables the source, and a wire that merely stays up does not ask again after a completion:
 // it asks each time its device looks at its causes. Guests rely on all three; xv6 never quietens the UART's transmitter.
-import type { AccessSize, MmioRegion, SavedState, Stateful } from '../bus/access';
-import type { BoardContext, InterruptLine, InterruptObserver } from './contract';
+import type { AccessSize, MmioRegion, SavedState } from '../bus/access';
+import type { BoardContext, InterruptController, InterruptLine, InterruptObserver } from './contract';
 import { interruptSources, memoryMap } from './memory-map';
 import { RegisterBank } from './registers';
 
@@ -23,10 +23,13 @@ interface PlicContext {
   level: boolean;
 }
 
-export class Plic implements MmioRegion, Stateful {
+export class Plic implements MmioRegion, InterruptController {
   readonly name = 'plic';
   readonly base = memoryMap.plic.base;
   readonly sizeBytes = memoryMap.plic.sizeBytes;
+
+  readonly regions: readonly MmioRegion[] = [this];
+  readonly files = undefined;
 
   private readonly priorities = new Uint8Array(interruptSources + 1);
   /** Requests that no context has claimed yet; those of a source in service wait for its completion. */
@@ -65,6 +68,15 @@ export class Plic implements MmioRegion, Stateful {
 
   observe(observer: InterruptObserver): void {
     this.observers.push(observer);
+  }
+
+  /** A PLIC has no interrupt files. */
+  take(): boolean {
+    return false;
+  }
+  /** Its S-mode contexts are the supervisor's own. */
+  delegateToSupervisor(): void {
+    return;
   }
 
   read(offset: number, size: AccessSize): bigint | undefined {

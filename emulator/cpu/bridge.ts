@@ -4,6 +4,7 @@ import type { CodeCache } from './code-cache';
 import type { RegionCompiler } from './compiler/compiler';
 import type { CpuEnvironment } from './contract';
 import { accessCsr } from './csr/access';
+import { preferredInterrupt } from './csr/advanced-interrupts';
 import type { CsrHart } from './csr/row';
 import type { MachineMemory } from './hart-state';
 import { modeName } from './inspect';
@@ -54,6 +55,8 @@ export class Bridge {
         this.watchedBefore(base, bytes, kind, order),
       watchedAfter: () => this.watchedAfter(),
       csr: (base: number, number: number, change: number) => accessCsr(this.hart(base), number, change),
+      preferredInterrupt: (base: number, pending: bigint, supervisor: number) =>
+        BigInt(preferredInterrupt(this.hart(base), supervisor === 0 ? 'M' : 'S', pending) ?? 0),
       time: () => this.host.environment.time(),
       environmentCall: (base: number) => (this.host.environment.environmentCall(this.host.hartIndex(base)) ? 1 : 0),
       trapTaken: (base: number, cause: number, interrupt: number, from: number) =>

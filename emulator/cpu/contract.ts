@@ -9,6 +9,23 @@ export type PrivilegeMode = 'M' | 'S' | 'U';
 export const interruptBit = { SSIP: 1, MSIP: 3, STIP: 5, MTIP: 7, SEIP: 9, MEIP: 11 } as const;
 export type InterruptName = keyof typeof interruptBit;
 
+/** Levels that have interrupt files and priorities of their own. */
+export type InterruptLevel = 'M' | 'S';
+
+/**
+ * The interrupt files of every hart in the board's IMSIC, behind the CSRs of Smaia and Ssaia. Select values are those of indirect access
+ * from 0x70 to 0xff. [RISC-V AIA 1.0, 3.8 to 3.10]
+ */
+export interface InterruptFiles {
+  /** Without effect; undefined where the value selects no register. */
+  read(hart: number, level: InterruptLevel, select: number): bigint | undefined;
+  write(hart: number, level: InterruptLevel, select: number, value: bigint): void;
+  /** Identity of the top interrupt that is pending and enabled; 0 for none. */
+  top(hart: number, level: InterruptLevel): number;
+  /** Takes that interrupt's pending bit away. */
+  claim(hart: number, level: InterruptLevel): void;
+}
+
 /** Answer of the machine to an access that is not plain RAM: a value or the reason why there is none. */
 export type BusAnswer = bigint | 'fault' | 'stop';
 
@@ -34,6 +51,8 @@ export interface CpuEnvironment {
    * stimecmp does nothing.
    */
   supervisorTimer?(hart: number, compare: bigint | undefined): void;
+  /** Present: the processor has Smaia and Ssaia. */
+  readonly interruptFiles?: InterruptFiles;
   /**
    * An `ecall` from S-mode when a builtin SBI serves it. `true`: served, registers a0/a1 are written, execution goes on behind
    * the `ecall`. `false`: raise the exception as usual.

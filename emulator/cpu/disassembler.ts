@@ -88,7 +88,7 @@ const idioms: readonly Idiom[] = [
   ]),
 ];
 
-const csrNameByNumber = new Map(csrNames.map(({ name, number }) => [number, name]));
+const csrNameByNumber = new Map(csrNames(true).map(({ name, number }) => [number, name]));
 const orderClasses = ['i', 'o', 'r', 'w'] as const;
 const roundingModes = ['rne', 'rtz', 'rdn', 'rup', 'rmm', '5', '6', ''] as const;
 

@@ -28,8 +28,18 @@ export const namedExtensions = [
   'svpbmt',
 ] as const;
 
+/** With interrupt files on the board. */
+const advancedInterruptExtensions = ['smaia', 'ssaia'] as const;
+
 /** The instruction set string of the device tree binding. */
-export const instructionSet = [`rv64${baseExtensions.join('')}`, ...namedExtensions].join('_');
+export function instructionSet(interruptFiles: boolean): string {
+  const named = [...namedExtensions];
+  const supervisors = named.findIndex((name) => name === 'sstc');
+  const more = interruptFiles ? advancedInterruptExtensions : [];
+  return [`rv64${baseExtensions.join('')}`, ...named.slice(0, supervisors), ...more, ...named.slice(supervisors)].join(
+    '_',
+  );
+}
 
 /** The largest translation scheme, in the binding's words; smaller ones are there as well. */
 export const largestTranslation = 'riscv,sv57';

@@ -51,7 +51,7 @@ export class Processor implements Cpu {
   readonly ram: Uint8Array;
   readonly ramBase: number;
   readonly pageFlags: Uint8Array;
-  readonly csrs = csrNames;
+  readonly csrs: Cpu['csrs'];
   readonly harts: number;
 
   private readonly layout: MemoryLayout;
@@ -83,6 +83,7 @@ export class Processor implements Cpu {
   ) {
     checkOptions(options);
     this.harts = options.harts;
+    this.csrs = csrNames(environment.interruptFiles !== undefined);
     this.ramBase = options.ramBase;
     this.stopWord = options.stopWord;
     const layout = layoutFor(options.harts, options.ramBase, options.ramBytes);
@@ -388,6 +389,7 @@ export class Processor implements Cpu {
     const state = new HartState(this.memory, index);
     return {
       state,
+      interruptFiles: this.environment.interruptFiles,
       attempted: () =>
         state.get('attempted') + (this.executing === index ? BigInt(this.steps - this.executingSince) : 0n),
       time: () => this.environment.time(),

@@ -110,6 +110,7 @@ export function describeDeed(event: VirtioFact): string {
     case 'suppression':
       return `device wrote ${event.packedSize === undefined ? 'used' : 'event suppression'} ${event.field} of queue ${event.queue}: ${event.value}`;
     case 'interrupt':
+      if (event.vector !== undefined) return messageText(event.cause, event.outcome, event.vector);
       return event.outcome === 'suppressed'
         ? `device left out the ${event.cause} interrupt: the driver asked for none`
         : `device raised the ${event.cause} interrupt${event.outcome === 'already-pending' ? ' (it was pending already)' : ''}`;
@@ -161,6 +162,13 @@ export function placeText(place: RingPlace): string {
     case 'device-event':
       return `${place.part === 'driver-event' ? 'driver' : 'device'} event suppression ${place.field}`;
   }
+}
+
+function messageText(cause: string, outcome: 'raised' | 'already-pending' | 'suppressed', vector: number): string {
+  if (outcome === 'suppressed') return `device sent no message for the ${cause} interrupt: no vector is mapped to it`;
+  return outcome === 'raised'
+    ? `device sent MSI-X vector ${vector} for the ${cause} interrupt`
+    : `device has MSI-X vector ${vector} pending for the ${cause} interrupt: it is masked`;
 }
 
 function vectorOf(queue: number | undefined): string {

@@ -364,6 +364,8 @@ export type DeviceFact = { readonly device: string } & (
       /** `suppressed`: the driver asked not to be interrupted, by this means. */
       readonly outcome: 'raised' | 'already-pending' | 'suppressed';
       readonly interruptStatus: number;
+      /** With MSI-X switched on: the vector of the event; 0xffff where none is mapped. `already-pending` is then a masked vector. */
+      readonly vector?: number;
     }
   | {
       /** Something came from outside, and the queue has no buffer to put it into. */

@@ -22,6 +22,7 @@ import { type Dialect, type DialectName, dialects } from './spec/dialect';
 import { feature, hasFeature } from './spec/feature';
 import { checkAcceptedFeatures, type FeatureDefect, featureDefectText } from './spec/feature-check';
 import { interruptBit } from './spec/interrupt';
+import type { SentMessage } from './transport/msix';
 import { status } from './spec/status';
 import { askedOf, isSuspended, resumedStatus, statusAsWritten, suspendedStatus } from './suspension';
 
@@ -71,13 +72,10 @@ export interface CoreEnvironment {
   readonly dialect: Exclude<DialectName, 'legacy'>;
   output(channel: string, bytes: Uint8Array): void;
   /**
-   * Sends the message of an event where messages are switched on, and says what became of it: `already-pending` is masked,
-   * `suppressed` has no vector. Undefined or absent: there are no messages, the interrupt status is used.
+   * Sends the message of an event where messages are switched on, and says what became of it. Undefined or absent: there are none, the
+   * interrupt status is used.
    */
-  message?(
-    cause: 'used-buffer' | 'config-change',
-    queue: number | undefined,
-  ): 'raised' | 'already-pending' | 'suppressed' | undefined;
+  message?(cause: 'used-buffer' | 'config-change', queue: number | undefined): SentMessage | undefined;
   /** Whether the device reaches memory at all; absent: always. On PCI it needs bus mastering. */
   reachesMemory?(): boolean;
   /** The device was reset: the transport's own registers too. */
@@ -439,7 +437,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     if (cause === 'config-change' && (this.statusValue & this.dialect.liveBy) === 0) return;
     const sent = this.environment.message?.(cause, queue);
     if (sent !== undefined) {
-      this.recordInterrupt(cause, queue, sent);
+      this.recordInterrupt(cause, queue, sent.outcome, sent);
       return;
     }
     const bit = interruptBit[cause];
@@ -456,10 +454,12 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   private recordInterrupt(
     cause: 'used-buffer' | 'config-change',
     queue: number | undefined,
-    outcome: 'raised' | 'already-pending' | 'suppressed',
+    outcome: SentMessage['outcome'],
+    sent?: SentMessage,
   ): void {
-    const interruptStatus = this.interruptStatusValue;
-    this.sink.record({ kind: 'interrupt', device: this.name, cause, queue, outcome, interruptStatus, by: 'device' });
+    const fact = { cause, queue, outcome, interruptStatus: this.interruptStatusValue } as const;
+    const message = sent && { vector: sent.vector };
+    this.sink.record({ kind: 'interrupt', by: 'device', device: this.name, ...fact, ...message });
   }
 
   // Driver errors.

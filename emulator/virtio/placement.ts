@@ -122,12 +122,15 @@ function layoutOf(
 ): PciLayout {
   if ((pci.msixVectors ?? 0) > 0 && !takesMessages) {
     throw new Error(
-      `device ${name}: pci.msixVectors: the board has no interrupt controller that takes messages; use 0`,
+      `device ${name}: pci.msixVectors: the board has no interrupt controller that takes messages; use 0, or aia aplic-imsic`,
     );
   }
   try {
     const { deviceId } = device;
-    return layOut({ transport, deviceId, queues: queues.count, configBytes: configLength, options: pci });
+    // One for each queue and one for configuration changes, as on QEMU.
+    const msixVectors = pci.msixVectors ?? (takesMessages ? queues.count + 1 : 0);
+    const options = { ...pci, msixVectors };
+    return layOut({ transport, deviceId, queues: queues.count, configBytes: configLength, options });
   } catch (error) {
     throw new Error(`device ${name}: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -8,6 +8,7 @@ import { exitStatus, runCommand } from './run-command';
 
 const help = `ringside run [options] [GUEST]   run a guest without an editor; options of the guest are those of a launch configuration
   --bios FILE|builtin|none  --kernel FILE  --initrd FILE  --append TEXT  --dtb FILE  --memory 128M  --harts N  --seed N
+  --aia none|aplic|aplic-imsic
   --device TYPE[,key=value...]   repeatable, e.g. block,image=disk.img,mode=overlay,slot=0,queueSize=8,latency=10us
   --symbols FILE  --accessor GLOB   repeatable: more symbols; functions to pass over when a line is blamed
   --rules 'must=report,ring.*=off'  --fail-on must|should|hazard  --on-violation stop|continue

@@ -30,7 +30,7 @@ export interface RunOptions {
 
 /** Options of `run` that take a value. */
 const valueOptions = [
-  '--bios', '--kernel', '--initrd', '--append', '--dtb', '--memory', '--harts', '--device', '--rules', '--fail-on', '--on-violation',
+  '--bios', '--kernel', '--initrd', '--append', '--dtb', '--memory', '--harts', '--aia', '--device', '--rules', '--fail-on', '--on-violation',
   '--expect', '--send', '--script', '--max-instructions', '--timeout', '--clock', '--report', '--trace', '--stats', '--symbols',
   '--accessor', '--seed', '--campaign',
 ] as const; // prettier-ignore
@@ -74,7 +74,7 @@ export function parseRun(words: readonly string[]): RunOptions {
     raw['program'] = guest;
     raw['name'] = path.basename(guest);
   }
-  const texts: readonly (readonly [ValueOption, string])[] = [['--bios', 'bios'], ['--initrd', 'initrd'], ['--append', 'append'], ['--dtb', 'dtb'], ['--memory', 'memory']]; // prettier-ignore
+  const texts: readonly (readonly [ValueOption, string])[] = [['--bios', 'bios'], ['--initrd', 'initrd'], ['--append', 'append'], ['--dtb', 'dtb'], ['--memory', 'memory'], ['--aia', 'aia']]; // prettier-ignore
   for (const [option, attribute] of texts) {
     const value = one(option);
     if (value !== undefined) raw[attribute] = value;

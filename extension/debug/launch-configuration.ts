@@ -1,5 +1,5 @@
 // The launch configuration as the user writes it: its types. Checked by `parseLaunchConfiguration` before anything starts.
-import type { PciOptions } from '../../emulator/configuration';
+import type { Aia, PciOptions } from '../../emulator/configuration';
 import type { MoodSwitch } from '../../emulator/virtio/mood';
 
 export type DeviceType = 'block' | 'console' | 'entropy' | 'net';
@@ -69,6 +69,7 @@ export interface LaunchConfiguration {
   /** Host memory for going back in time; 0: off. */
   readonly historyBytes: number;
   readonly harts: number;
+  readonly aia: Aia;
   readonly devices: readonly DeviceEntry[];
   readonly rules: readonly { readonly pattern: string; readonly action: 'break' | 'report' | 'off' }[];
   /** Globs over function names whose frames are passed over when blaming a line. */

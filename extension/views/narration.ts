@@ -87,8 +87,20 @@ function statusWriteText(event: EventOf<'status-write'>): RichText {
   ];
 }
 
+function messageText(outcome: EventOf<'interrupt'>['outcome'], vector: number, cause: string): RichText {
+  switch (outcome) {
+    case 'raised':
+      return [{ strong: `Device sent MSI-X vector ${vector}` }, ` for ${cause}.`];
+    case 'already-pending':
+      return [{ strong: `Device has MSI-X vector ${vector} pending` }, ` for ${cause}; it is masked.`];
+    case 'suppressed':
+      return [{ strong: 'Device sent no message' }, ` for ${cause}: no vector is mapped to it.`];
+  }
+}
+
 function interruptText(event: EventOf<'interrupt'>): RichText {
   const cause = event.cause === 'used-buffer' ? 'a used buffer' : 'a configuration change';
+  if (event.vector !== undefined) return messageText(event.outcome, event.vector, cause);
   switch (event.outcome) {
     case 'raised':
       return [

@@ -115,6 +115,7 @@ export function loadMachine(configuration: LaunchConfiguration): LoadedMachine {
     machine: {
       memoryBytes: configuration.memoryBytes,
       harts: configuration.harts,
+      aia: configuration.aia,
       bios,
       ...(guest !== undefined && { guest }),
       ...(initrd !== undefined && { initrd }),

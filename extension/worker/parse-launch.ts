@@ -24,7 +24,7 @@ export interface LaunchContext {
 const editorAttributes =
   /^(__|preLaunchTask$|postDebugTask$|internalConsoleOptions$|presentation$|serverReadyAction$|debugServer$|noDebug$|suppressMultipleSessionWarning$)/;
 const attributes = [
-  'type', 'request', 'name', 'program', 'symbols', 'bios', 'kernel', 'initrd', 'append', 'dtb', 'memory', 'harts', 'devices', 'rules', 'history',
+  'type', 'request', 'name', 'program', 'symbols', 'bios', 'kernel', 'initrd', 'append', 'dtb', 'memory', 'harts', 'aia', 'devices', 'rules', 'history',
   'accessors', 'clock', 'seed', 'stopOnEntry', 'sourceFolder',
 ] as const; // prettier-ignore
 const deviceTypes: readonly DeviceType[] = ['block', 'console', 'entropy', 'net'];
@@ -153,6 +153,7 @@ export function parseLaunchConfiguration(raw: unknown, context: LaunchContext): 
     ...(dtb !== undefined && { dtb }),
     memoryBytes,
     harts: reader.whole(raw, 'harts', 1, 8) ?? 1,
+    aia: reader.choice(raw, 'aia', ['none', 'aplic', 'aplic-imsic']) ?? 'none',
     devices,
     rules: parseRules(reader, raw['rules']),
     accessors: reader.texts(raw, 'accessors'),

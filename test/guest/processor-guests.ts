@@ -7,6 +7,8 @@ export interface ProcessorGuest {
   /** Bytes typed at the serial port before the guest starts. */
   readonly input?: string;
   readonly abi?: 'lp64d';
+  /** The interrupt controller. */
+  readonly aia?: 'aplic' | 'aplic-imsic';
 }
 
 export const processorGuests: readonly ProcessorGuest[] = [
@@ -14,6 +16,8 @@ export const processorGuests: readonly ProcessorGuest[] = [
   { name: 'sv39' },
   { name: 'timer' },
   { name: 'interrupt-controller' },
+  { name: 'aplic-direct', aia: 'aplic' },
+  { name: 'interrupt-files', aia: 'aplic-imsic' },
   { name: 'serial-echo', input: 'hello from the Outside 123\n' },
   { name: 'misaligned' },
   { name: 'atomics' },

@@ -9,9 +9,10 @@ import { processorGuests, processorProgram } from './processor-guests';
 for (const guest of processorGuests) {
   test(`${guest.name} prints what it prints on QEMU`, async () => {
     const run = { elf: buildGuest(processorProgram(guest)), ...(guest.input !== undefined && { input: guest.input }) };
-    const oracle = runOnQemu(run);
+    const { aia } = guest;
+    const oracle = runOnQemu({ ...run, ...(aia !== undefined && { extra: ['-M', `virt,aia=${aia}`] }) });
     assert.equal(oracle.status, 0, 'the guest is sound on QEMU');
-    const ours = await runOnRingside(run);
+    const ours = await runOnRingside({ ...run, ...(aia !== undefined && { attributes: { aia } }) });
     assert.equal(ours.console, oracle.console);
     assert.equal(ours.status, oracle.status);
   });

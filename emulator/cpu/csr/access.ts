@@ -2,17 +2,22 @@
 import { csrDescriptor, csrEffect, csrIndex, hartCell } from '../layout';
 import type { MachineMemory } from '../hart-state';
 import { csrChange, csrFlag, csrOutcome } from '../system/direct';
-import type { CsrHart } from './row';
+import type { CsrHart, CsrRow } from './row';
 import { csrRows } from './rows';
 
 const rowsByNumber = new Map(csrRows.map((row) => [row.number, row]));
 
-export const csrNames: readonly { readonly name: string; readonly number: number }[] = csrRows.map(
-  ({ name, number }) => ({
-    name,
-    number,
-  }),
-);
+/** The CSRs of a processor, with or without those of Smaia and Ssaia. */
+export function csrNames(interruptFiles: boolean): readonly { readonly name: string; readonly number: number }[] {
+  return csrRows
+    .filter(({ needs }) => needs === undefined || interruptFiles)
+    .map(({ name, number }) => ({ name, number }));
+}
+
+function rowOf(hart: CsrHart, number: number): CsrRow | undefined {
+  const row = rowsByNumber.get(number);
+  return row?.needs === 'interrupt files' && hart.interruptFiles === undefined ? undefined : row;
+}
 
 /** The two highest bits of a number say read-only, the next two the least mode. [RISC-V priv. 2.1] */
 function isReadOnly(number: number): boolean {
@@ -21,7 +26,7 @@ function isReadOnly(number: number): boolean {
 
 /** Serves an instruction; the operand comes in `scratch` and the value read goes there. Returns a `csrOutcome`. */
 export function accessCsr(hart: CsrHart, number: number, change: number): number {
-  const row = rowsByNumber.get(number);
+  const row = rowOf(hart, number);
   const writes = (change & csrFlag.writes) !== 0;
   if (row === undefined || hart.state.getWord('mode') < ((number >> 8) & 3)) return csrOutcome.illegal;
   if (row.permits?.(hart) === false || (writes && isReadOnly(number))) return csrOutcome.illegal;
@@ -40,11 +45,11 @@ export function accessCsr(hart: CsrHart, number: number, change: number): number
 }
 
 export function peekCsr(hart: CsrHart, number: number): bigint | undefined {
-  return rowsByNumber.get(number)?.read(hart);
+  return rowOf(hart, number)?.read(hart);
 }
 
 export function pokeCsr(hart: CsrHart, number: number, value: bigint): boolean {
-  const row = rowsByNumber.get(number);
+  const row = rowOf(hart, number);
   if (row === undefined || isReadOnly(number)) return false;
   row.write?.(hart, BigInt.asUintN(64, value));
   return true;

@@ -1,9 +1,12 @@
 // What a CSR row says, and what its accesses may use of the processor.
+import type { InterruptFiles } from '../contract';
 import type { HartState } from '../hart-state';
 import type { CellName, csrEffect } from '../layout';
 
 export interface CsrHart {
   readonly state: HartState;
+  /** What makes the CSRs of Smaia and Ssaia exist. */
+  readonly interruptFiles: InterruptFiles | undefined;
   /** Instructions this hart attempted so far; without the one that executes. */
   attempted(): bigint;
   /** The `time` CSR. */
@@ -19,6 +22,8 @@ export interface CsrHart {
 export interface CsrRow {
   readonly name: string;
   readonly number: number;
+  /** What the board must have for the CSR to exist. */
+  readonly needs?: 'interrupt files';
   /** A CSR that is a cell: generated code serves it from this description. */
   readonly direct?: {
     readonly cell: CellName;

@@ -5,6 +5,7 @@ import { baseExtensions, lowerModes } from '../extensions';
 import type { CellName } from '../layout';
 import { timeEnable } from '../system/direct';
 import { environmentConfiguration as configuration, mstatus, privilege, satpMode } from '../system/status';
+import { advancedInterruptRows } from './advanced-interrupts';
 import { counterRows } from './counters';
 import { protectionRows } from './protection';
 import type { CsrHart, CsrRow } from './row';
@@ -212,6 +213,7 @@ export const csrRows: readonly CsrRow[] = [
   // No trigger exists: every selection reads as one of type 0. [RISC-V debug 5.2]
   ...['tselect', 'tdata1', 'tdata2', 'tdata3'].map((name, index) => constantRow(name, 0x7a0 + index, zero)),
   ...counterRows,
+  ...advancedInterruptRows,
 ];
 
 /** mstatus after reset: the widths of S and U are fixed at 64 bits. */

@@ -26,6 +26,8 @@ const signatures = {
   watchedAfter: [['i32'], []],
   /** (hart, number, change + 4 * reads + 8 * writes) -> 0 done, 1 illegal, 2 done and the hart must look around. */
   csr: [['i32', 'i32', 'i32'], ['i32']],
+  /** (hart, pending interrupts, 1 for those of S-mode) -> the number of the one to take first, by configured priorities */
+  preferredInterrupt: [['i32', 'i64', 'i32'], ['i64']],
   /** () -> the `time` CSR */
   time: [[], ['i64']],
   /** (hart) -> 1 where the environment served the call. */
@@ -56,6 +58,7 @@ export function declareImports(module: ModuleWriter): ImportedFunctions {
     watchedBefore: declare('watchedBefore'),
     watchedAfter: declare('watchedAfter'),
     csr: declare('csr'),
+    preferredInterrupt: declare('preferredInterrupt'),
     time: declare('time'),
     environmentCall: declare('environmentCall'),
     trapTaken: declare('trapTaken'),

@@ -1,5 +1,14 @@
 // Traps: exceptions, interrupts, returns from them, and what a change of mstatus or mode entails. [RISC-V priv. 3.1.6 to 3.1.9, 3.3.2]
-import { type CodeWriter, defineFunction, type Expression, load, op, type Operand, select } from '../../wasm/code';
+import {
+  call,
+  type CodeWriter,
+  defineFunction,
+  type Expression,
+  load,
+  op,
+  type Operand,
+  select,
+} from '../../wasm/code';
 import type { Local } from '../../wasm/function';
 import { control, hartCell, translation } from '../layout';
 import { cell, cell32, setCell, setCell32, type SystemContext } from './context';
@@ -183,7 +192,7 @@ function declareWakes({ module }: SystemContext): number {
 /** Within one mode's interrupts: external, software, timer, those of M before those of S. [RISC-V priv. 3.1.9] */
 const interruptPriority = [11, 3, 7, 9, 1, 5] as const;
 
-function declareTakeInterrupt({ module }: SystemContext, enter: number): number {
+function declareTakeInterrupt({ module, imports }: SystemContext, enter: number): number {
   return defineFunction(module, ['i32'], ['i32'], (c, hart) => {
     const pending = c.keep(pendingInterrupts(hart));
     c.when(op('i64.eqz', pending), () => c.return(0));
@@ -201,6 +210,11 @@ function declareTakeInterrupt({ module }: SystemContext, enter: number): number 
       c.set(supervisor, 1);
     });
     c.when(op('i64.eqz', chosen), () => c.return(0));
+    c.when(op('i64.ne', cell(hart, 'prioritised'), 0n), () => {
+      const preferred = call(imports.preferredInterrupt, 'i64', hart, chosen, supervisor);
+      c.call(enter, hart, op('i64.or', preferred, 1n << 63n), 0n, supervisor);
+      c.return(1);
+    });
     for (const code of interruptPriority) {
       c.when(has(chosen, 1n << BigInt(code)), () => {
         c.call(enter, hart, (1n << 63n) | BigInt(code), 0n, supervisor);

@@ -7,6 +7,12 @@ import { noVector } from './pci-registers';
 /** Where messages go: a store of 32 bits by the device. */
 export type MessageSink = (address: bigint, data: number) => void;
 
+/** What became of a message: `already-pending` is masked, `suppressed` has no vector. */
+export interface SentMessage {
+  readonly outcome: 'raised' | 'already-pending' | 'suppressed';
+  readonly vector: number;
+}
+
 export const msixEntryBytes = 16;
 /** Vector Control: bit 0 masks. */
 const masked = 1;
@@ -53,18 +59,18 @@ export class Msix implements Stateful {
     this.queueVectors = this.queueVectors.map(() => noVector);
   }
 
-  /** What becomes of an event's message; undefined while MSI-X is switched off. */
-  signal(queue: number | undefined): 'raised' | 'already-pending' | 'suppressed' | undefined {
+  /** Sends an event's message, if it may be; undefined while MSI-X is switched off. */
+  signal(queue: number | undefined): SentMessage | undefined {
     const { enabled } = this.gate();
     if (!enabled) return undefined;
     const vector = this.vectorOf(queue);
-    if (vector === noVector) return 'suppressed';
+    if (vector === noVector) return { outcome: 'suppressed', vector };
     if (this.maySend(vector)) {
       this.send(vector);
-      return 'raised';
+      return { outcome: 'raised', vector };
     }
     this.setPending(vector, true);
-    return 'already-pending';
+    return { outcome: 'already-pending', vector };
   }
 
   /** After a mask was lifted: what waited is sent. */

@@ -11,7 +11,7 @@ import { feature, hasFeature } from '../spec/feature';
 import { littleEndian } from '../spec/wire-layout';
 import { configFact, defectText, type Half, origin } from './access-facts';
 import { freshSelectors, type MmioSelectors } from './mmio-registers';
-import { type MessageSink, Msix } from './msix';
+import { type MessageSink, Msix, type SentMessage } from './msix';
 import { capabilityField, capabilityId, cfgType, type PciLayout } from './pci-layout';
 import { legacyIsrOffset } from './pci-legacy-registers';
 import { decodeField, mmioRow, noVector, type PciTarget } from './pci-registers';
@@ -98,7 +98,7 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
   reachesMemory(): boolean {
     return (this.space.command & pciCommand.busMaster) !== 0;
   }
-  message(queue: number | undefined): 'raised' | 'already-pending' | 'suppressed' | undefined {
+  message(queue: number | undefined): SentMessage | undefined {
     return this.msix?.signal(queue);
   }
   /** The device was reset: selectors, and which vector each event has. The function's own registers stay. */

@@ -16,11 +16,12 @@ import {
   withProperties,
   writeDeviceTree,
 } from '../../../emulator/board/flattened-device-tree';
+import type { Aia } from '../../../emulator/configuration';
 import { LoadError } from '../../../emulator/board/loaders/load-error';
 
-const generate = (harts: number, memoryBytes = 128 << 20): FlattenedDeviceTree =>
+const generate = (harts: number, memoryBytes = 128 << 20, aia: Aia = 'none'): FlattenedDeviceTree =>
   generateDeviceTree({
-    harts,
+    ...{ harts, aia },
     memoryBytes,
     randomSeed: randomSeedFor(1),
     chosen: chosenProperties({ append: 'x y', initrd: { start: 0x8420_0000, end: 0x8420_0bb8 } }),
@@ -43,8 +44,15 @@ const mayDiffer = new Set(['rng-seed', 'riscv,isa', 'mmu-type']);
 /** What the processor has and QEMU 7.2 has not. */
 const ours = /^riscv,cbo[mpz]-block-size$/;
 
-for (const harts of [1, 4]) {
-  test(`with ${harts} harts the tree equals QEMU's for every device that both have`, () => {
+const boards = [
+  [1, 'none'],
+  [4, 'none'],
+  [3, 'aplic'],
+  [1, 'aplic-imsic'],
+  [4, 'aplic-imsic'],
+] as const;
+for (const [harts, aia] of boards) {
+  test(`with ${harts} harts and aia ${aia} the tree equals QEMU's for every device that both have`, () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ringside-tree-'));
     try {
       const files = {
@@ -57,13 +65,13 @@ for (const harts of [1, 4]) {
       execFileSync(
         'qemu-system-riscv64',
         [
-          ...['-M', `virt,dumpdtb=${files.dtb}`, '-display', 'none', '-m', '128M', '-smp', String(harts)],
+          ...['-M', `virt,aia=${aia},dumpdtb=${files.dtb}`, '-display', 'none', '-m', '128M', '-smp', String(harts)],
           ...['-kernel', files.kernel, '-initrd', files.initrd, '-append', 'x y'],
         ],
         { stdio: 'pipe' },
       );
       const theirs = flatten(readDeviceTree(fs.readFileSync(files.dtb)));
-      const own = flatten(generate(harts));
+      const own = flatten(generate(harts, 128 << 20, aia));
       assert.deepEqual([...theirs.keys()].filter((at) => !own.has(at)).sort(), [...notOnThisBoard].sort());
       for (const [at, properties] of own) {
         const expected = theirs.get(at);

@@ -14,7 +14,7 @@ import { elfFile } from './loaders/elf-file';
 
 const runs = Number(process.env['FUZZ_RUNS'] ?? 150);
 const tree = writeDeviceTree(
-  generateDeviceTree({ harts: 2, memoryBytes: 8 << 20, randomSeed: randomSeedFor(1), chosen: [] }),
+  generateDeviceTree({ harts: 2, aia: 'none', memoryBytes: 8 << 20, randomSeed: randomSeedFor(1), chosen: [] }),
 );
 const image = new Uint8Array(4096);
 new DataView(image.buffer).setUint32(0x38, 0x0543_5352, true);

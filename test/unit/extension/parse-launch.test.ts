@@ -28,6 +28,7 @@ test('a minimal configuration gets every default', () => {
     bios: { kind: 'automatic' },
     memoryBytes: 128 << 20,
     harts: 1,
+    aia: 'none',
     devices: [],
     rules: [],
     accessors: [],
@@ -67,9 +68,18 @@ test('devices get names, latencies and an overlay by default', () => {
 const wrong: readonly (readonly [string, object, RegExp])[] = [
   ['nothing to run', {}, /^program: missing/],
   ['unknown attribute', { program: 'k', devcies: [] }, /^devcies: unknown attribute \(did you mean "devices"\?\)/],
-  ['history beyond all measure', { program: 'k', history: '9G' }, /^history: found "9G", expected a size from 16M to 8G/],
+  [
+    'history beyond all measure',
+    { program: 'k', history: '9G' },
+    /^history: found "9G", expected a size from 16M to 8G/,
+  ],
   ['memory without a unit', { program: 'k', memory: '128' }, /^memory: found "128", expected a size/],
   ['too much memory', { program: 'k', memory: '4G' }, /^memory: found "4G"/],
+  [
+    'another interrupt controller',
+    { program: 'k', aia: 'imsic' },
+    /^aia: found "imsic", expected one of none, aplic, aplic-imsic/,
+  ],
   ['a fraction of a hart', { program: 'k', harts: 1.5 }, /^harts: found 1.5, expected a whole number from 1 to 8/],
   ['clock', { program: 'k', clock: 'fast' }, /^clock: found "fast", expected one of paced, warp/],
   [
