@@ -76,6 +76,8 @@ export class Bench {
   private readonly pci: PcieHost;
   /** MSI-X messages, in the order of sending. */
   readonly messages: { readonly address: bigint; readonly data: number }[] = [];
+  /** What devices told the outside, in order. The channel is the device's name, with a suffix where it has several. */
+  readonly outputs: { readonly channel: string; readonly bytes: Uint8Array }[] = [];
   private attempting = false;
   private readonly order: BenchOrder;
   private readonly judgesOrder: boolean;
@@ -304,7 +306,7 @@ export class Bench {
       pci: this.pci,
       messages: (address, data) => void this.messages.push({ address, data }),
       seed: 1,
-      output: () => undefined,
+      output: (channel, bytes) => void this.outputs.push({ channel, bytes }),
       setWatch: (page, flags) => this.watchPage(page, flags),
     });
   }

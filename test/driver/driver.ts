@@ -64,6 +64,8 @@ export class ScriptedDriver {
   accepted = 0n;
   offered = 0n;
   statusNow = 0;
+  /** `len` of the entry that was collected last. */
+  usedLength = 0;
 
   constructor(
     readonly bench: Bench,
@@ -385,12 +387,16 @@ export class ScriptedDriver {
     this.orderUsed();
     const slot = queue.lastUsed % queue.size;
     const id = this.ram(queue.used + usedOffset.id(slot), 4);
-    this.ram(queue.used + usedOffset.len(slot), 4);
+    this.usedLength = this.ram(queue.used + usedOffset.len(slot), 4);
     // One entry stands for all up to the one that it names. [2.7.9]
     const batch = this.isInOrder ? queue.published.indexOf(id) + 1 : 1;
     queue.published = this.isInOrder ? queue.published.slice(batch) : queue.published.filter((head) => head !== id);
     queue.lastUsed = (queue.lastUsed + batch) & 0xffff;
     return id;
+  }
+  /** Buffers made available and not yet collected. */
+  outstanding(queue: DriverQueue): number {
+    return queue.published.length;
   }
   protected get isInOrder(): boolean {
     return (this.accepted & featureSet(feature.IN_ORDER)) !== 0n;

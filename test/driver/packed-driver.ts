@@ -153,7 +153,7 @@ export class PackedDriver extends ScriptedDriver {
     this.orderUsed();
     const at = this.descriptorAt(queue, queue.lastUsed);
     const id = this.ram(at + packedOffset.id, 2);
-    this.ram(at + packedOffset.len, 4);
+    this.usedLength = this.ram(at + packedOffset.len, 4);
     const { outstanding, freeIds } = this.state(queue);
     if (!outstanding.has(id)) throw new Error(`buffer id ${id} came back, which is not outstanding`);
     // One used descriptor stands for all up to the one that it names. [2.8.8]
@@ -165,6 +165,9 @@ export class PackedDriver extends ScriptedDriver {
       if (each === id) break;
     }
     return id;
+  }
+  override outstanding(queue: DriverQueue): number {
+    return this.state(queue).outstanding.size;
   }
   protected override nextPlace(queue: DriverQueue): number {
     return offsetAndWrap(queue.availableIndex, queue.size);

@@ -72,13 +72,20 @@ export class PciDriver extends ScriptedDriver {
 
   override notify(queue: DriverQueue): void {
     queue.notifiedIndex = queue.availableIndex;
+    this.orderDoorbell();
+    this.ring(queue.index, this.notification(queue));
+  }
+  /** Stores a notification at the queue's place, at the width that was negotiated. */
+  ring(queue: number, value: number): void {
     const size = hasFeature(this.accepted, feature.NOTIFICATION_DATA) ? 4 : 2;
-    this.bench.store(this.notifyAddress(queue.index), size, this.notification(queue));
+    this.bench.store(this.notifyAddress(queue), size, value);
   }
   /** With VIRTIO_F_NOTIF_CONFIG_DATA the device's word stands for the queue's index. [4.1.5.2] */
   override notification(queue: DriverQueue): number {
-    const value = super.notification(queue);
-    return ((value & ~0xffff) | (this.notifConfigData.get(queue.index) ?? value & 0xffff)) >>> 0;
+    return this.withDeviceWord(queue.index, super.notification(queue));
+  }
+  withDeviceWord(queue: number, value: number): number {
+    return ((value & ~0xffff) | (this.notifConfigData.get(queue) ?? value & 0xffff)) >>> 0;
   }
   notifyAddress(queue: number): number {
     return this.bus.structure(cfgType.notify) + (this.notifyOff.get(queue) ?? 0) * this.multiplier;
