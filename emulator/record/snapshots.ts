@@ -2,6 +2,7 @@
 // Guarantees: a machine that was restored does from then on exactly what it did after the snapshot was taken.
 import type { SavedState } from '../bus/access';
 import { isBefore, type Moment } from './moment';
+import { isStamped } from './stamp';
 import { type PagedMemory, PageHistory, type PageVersion } from './page-history';
 
 export interface Snapshot {
@@ -92,8 +93,8 @@ function sizeOf(value: unknown): number {
   if (value instanceof Set) return value.size * bytesOfNumber;
   if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + sizeOf(item), bytesOfNumber);
   if (typeof value === 'object' && value !== null) {
-    // What is frozen is shared with the machine and with other snapshots.
-    if (Object.isFrozen(value)) return bytesOfNumber;
+    // What is frozen or recorded is shared with the machine and with other snapshots.
+    if (Object.isFrozen(value) || isStamped(value)) return bytesOfNumber;
     return Object.values(value).reduce<number>((sum, item) => sum + sizeOf(item), bytesOfNumber);
   }
   return typeof value === 'string' ? value.length : bytesOfNumber;

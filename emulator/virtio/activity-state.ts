@@ -1,5 +1,5 @@
 // What a device's activity schedules and remembers: its actions in virtual time, and what it is doing about each queue.
-import type { DeviceFact } from '../record/events';
+import type { DeviceFact, DeviceOrigin } from '../record/events';
 import type { SavedInFlight } from './in-flight-list';
 import type { SavedActions } from './scheduled-actions';
 
@@ -10,7 +10,7 @@ export type Action =
       readonly queue: number;
     }
   | { readonly kind: 'finish' | 'spurious-interrupt' }
-  | { readonly kind: 'tell'; readonly fact: DeviceFact }
+  | { readonly kind: 'tell'; readonly fact: DeviceFact & DeviceOrigin }
   | {
       readonly kind: 'describe';
       readonly id: number;

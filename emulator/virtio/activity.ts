@@ -2,7 +2,7 @@
 // action makes at most one recorded fact, so that ring stepping can stop between any two. [design: when a device acts]
 // Guarantees: never acts inside a guest's instruction; a reset or a stopped queue leaves nothing scheduled that would touch it.
 import type { SavedState } from '../bus/access';
-import type { Chain, DeviceFact } from '../record/events';
+import type { Chain, DeviceFact, DeviceOrigin } from '../record/events';
 import type { BufferPiece, DeviceBuffer, DeviceContext, VirtioDevice } from './device/interface';
 import type { ActivityHost } from './activity-host';
 import { type Action, freshQueue, lasting, type QueueActivity, type SavedActivity } from './activity-state';
@@ -10,7 +10,7 @@ import { chainDefectText, chainErrorKind, type Reaction } from './driver-error';
 import { type BufferOwner, canaryBehind, type InFlight, InFlightBuffer, piecesOf, totalLength } from './in-flight';
 import { InFlightList } from './in-flight-list';
 import { slowResetNanoseconds } from './mood';
-import type { DeviceRing } from './queue/ring';
+import type { DeviceRing, Suppression } from './queue/ring';
 import type { RandomSequence } from './random-sequence';
 import { ScheduledActions } from './scheduled-actions';
 import { beforeSuspension, forgotten, putOff, suspendPatienceNanoseconds } from './suspension';
@@ -203,7 +203,15 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     for (const { address, length } of parts) {
       bytes.set(this.host.memory.read(address, length), filled);
       filled += length;
-      this.tell({ kind: 'dma-read', device: this.host.name, queue: record.queue, head: record.head, address, length });
+      this.tell({
+        kind: 'dma-read',
+        by: 'device',
+        device: this.host.name,
+        queue: record.queue,
+        head: record.head,
+        address,
+        length,
+      });
     }
     return bytes;
   }
@@ -292,7 +300,8 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
         this.recordDescription(action.id, action.description, action.status);
         return;
       case 'tell':
-        this.record(action.fact);
+        // The recorded event is another object: the action may stand in a saved state as well.
+        this.record({ ...action.fact });
         return;
       case 'config-change':
         this.host.advanceGeneration();
@@ -316,11 +325,11 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
         return;
       case 'queue-reset-done':
         this.host.queueResetDone(action.queue);
-        this.record({ kind: 'queue-reset-done', device: this.host.name, queue: action.queue });
+        this.record({ kind: 'queue-reset-done', by: 'device', device: this.host.name, queue: action.queue });
         return;
       case 'reset-done':
         this.host.resetDone();
-        this.record({ kind: 'reset-done', device: this.host.name });
+        this.record({ kind: 'reset-done', by: 'device', device: this.host.name });
         return;
     }
   }
@@ -363,7 +372,8 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     if (ring === undefined || this.suspending || !this.host.live()) return;
     const pending = ring.pending();
     if (pending.kind === 'none') {
-      if (this.queueActivity(queue).wanted) this.record({ kind: 'starved', device: this.host.name, queue });
+      if (this.queueActivity(queue).wanted)
+        this.record({ kind: 'starved', by: 'device', device: this.host.name, queue });
       this.queueActivity(queue).wanted = false;
       this.settle(queue);
       return;
@@ -380,7 +390,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       activity.quiet = true;
       const told = ring.tellNotifications(false, this.host.ringFeatures());
       if (told !== undefined) {
-        this.record({ kind: 'suppression', device: this.host.name, queue, ...told, ...packedSize(ring) });
+        this.recordSuppression(queue, ring, told);
         this.requestFetch(queue);
         return;
       }
@@ -388,7 +398,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     activity.wanted = false;
     const chain = ring.take(this.host.ringFeatures());
     this.host.ringWatch.fetched(this.host.name, queue, chain);
-    this.record({ kind: 'fetch', device: this.host.name, queue, chain });
+    this.record({ kind: 'fetch', by: 'device', device: this.host.name, queue, chain });
     this.accept(queue, chain);
   }
 
@@ -439,7 +449,15 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       this.host.memory.write(write.address, write.bytes);
       record.writes = rest;
       const { address, bytes } = write;
-      this.record({ kind: 'dma-write', device: this.host.name, queue, head, address, length: bytes.length });
+      this.record({
+        kind: 'dma-write',
+        by: 'device',
+        device: this.host.name,
+        queue,
+        head,
+        address,
+        length: bytes.length,
+      });
       this.actions.plan({ kind: 'finish' }, 0);
       return;
     }
@@ -463,9 +481,21 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     const { slot, usedIndex } = ring.putUsed(returned, told.length);
     const heads = batch.map((each) => each.head);
     this.host.ringWatch.used(this.host.name, queue, heads, from, usedIndex);
-    const several = batch.length > 1 ? { batch: batch.length } : {};
-    const fact = { kind: 'used', device: this.host.name, queue, ...told, slot, usedIndex } as const;
-    this.record({ ...fact, ...several, ...packedSize(ring) });
+    const several = batch.length > 1 ? { batch: batch.length } : undefined;
+    const { name } = this.host;
+    const fact: DeviceFact & DeviceOrigin = {
+      kind: 'used',
+      by: 'device',
+      device: name,
+      queue,
+      head: told.head,
+      length: told.length,
+      slot,
+      usedIndex,
+    };
+    this.record(
+      ring.format === 'packed' || several !== undefined ? { ...fact, ...several, ...packedSize(ring) } : fact,
+    );
     this.actions.plan({ kind: 'interrupt', queue }, 0);
     // What waited for its turn behind this one may be due.
     if (this.host.ringFeatures().inOrder) this.actions.plan({ kind: 'finish' }, 0);
@@ -490,8 +520,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     const ring = this.host.ring(queue);
     if (ring === undefined) return;
     const told = ring.tellNotifications(true, this.host.ringFeatures());
-    if (told !== undefined)
-      this.record({ kind: 'suppression', device: this.host.name, queue, ...told, ...packedSize(ring) });
+    if (told !== undefined) this.recordSuppression(queue, ring, told);
     if (ring.pending().kind !== 'none') this.actions.plan({ kind: 'service', queue }, 0);
   }
 
@@ -547,19 +576,25 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     record.description = description;
     record.status = status;
     const { queue, head } = record;
-    this.record({ kind: 'request', device: this.host.name, queue, head, description, status });
+    this.record({ kind: 'request', by: 'device', device: this.host.name, queue, head, description, status });
   }
 
   private fault(message: string): void {
-    this.tell({ kind: 'device-fault', device: this.host.name, message });
+    this.tell({ kind: 'device-fault', by: 'device', device: this.host.name, message });
   }
 
-  private tell(fact: DeviceFact): void {
+  private recordSuppression(queue: number, ring: DeviceRing, { field, value }: Suppression): void {
+    const { name } = this.host;
+    const fact: DeviceFact & DeviceOrigin = { kind: 'suppression', by: 'device', device: name, queue, field, value };
+    this.record(ring.format === 'packed' ? { ...fact, ...packedSize(ring) } : fact);
+  }
+
+  private tell(fact: DeviceFact & DeviceOrigin): void {
     this.actions.plan({ kind: 'tell', fact }, 0);
   }
 
-  private record(fact: DeviceFact): void {
-    this.host.sink.record({ ...fact, by: 'device' });
+  private record(fact: DeviceFact & DeviceOrigin): void {
+    this.host.sink.record(fact);
   }
 
   private queueActivity(queue: number): QueueActivity {

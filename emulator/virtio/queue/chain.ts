@@ -38,35 +38,35 @@ interface Table {
   readonly indirect: boolean;
 }
 
-/** Where the walk goes from an element; undefined at the end of the chain. */
-type Successor = { readonly index: number } | { readonly defect: ChainDefect } | undefined;
+/** Where the walk goes from an element: an index, the end of the chain, or a defect that ends it. */
+type Successor = number | 'end' | ChainDefect;
 
 /** What the two formats do differently. */
 interface Format {
-  read(memory: ReadableMemory, table: Table, index: number): ChainElement;
-  /** Defects that an element has by itself; `nth` counts the descriptors of the queue's own table from 0. */
-  inspect(element: ChainElement, nth: number): readonly ChainDefect[];
+  read(source: ChainSource, table: Table, index: number): ChainElement;
+  /** A defect that an element has by itself; `position` is that of its descriptor, where it stands in the queue's own table. */
+  inspect(source: ChainSource, element: ChainElement, position: number): ChainDefect | undefined;
   /** Whether an INDIRECT flag in an indirect table is a defect of nesting. */
   readonly nests: boolean;
   /** Elements above which a chain is too long. */
-  readonly elementLimit: number;
+  elementLimit(source: ChainSource): number;
   successor(table: Table, element: ChainElement): Successor;
 }
 
 /** The split chain that begins at `entry.head`, as it stands in memory now. */
-export function walkChain(source: ChainSource, entry: ChainEntry): Chain {
+export function walkChain(source: ChainSource, { head, slot, position }: ChainEntry): Chain {
   const { queueSize } = source;
-  const walk = new Walk(source, splitFormat(queueSize));
-  if (entry.head >= queueSize) walk.defects.push({ kind: 'head-out-of-range', head: entry.head, queueSize });
-  else walk.run(entry.head);
-  return { ...entry, elements: walk.elements, tables: walk.tables, defects: walk.defects };
+  const walk = new Walk(source, splitFormat, position);
+  if (head >= queueSize) walk.defects.push({ kind: 'head-out-of-range', head, queueSize });
+  else walk.run(head);
+  return { head, slot, position, elements: walk.elements, tables: walk.tables, defects: walk.defects };
 }
 
 /** The packed chain that begins at a position, as it stands in memory now. Its head is its buffer id. [2.8.5, 2.8.6] */
 export function walkPackedChain(source: ChainSource, position: number): Chain {
   const { queueSize } = source;
   const slot = position % queueSize;
-  const walk = new Walk(source, packedFormat(position, queueSize));
+  const walk = new Walk(source, packedFormat, position);
   walk.run(slot);
   return {
     head: walk.id,
@@ -79,66 +79,65 @@ export function walkPackedChain(source: ChainSource, position: number): Chain {
   };
 }
 
-function readElement(memory: ReadableMemory, table: Table, index: number, flags: number): Omit<ChainElement, 'next'> {
-  const at = table.address + index * descriptorBytes;
-  return {
-    index,
-    at,
-    address: memory.read64(at + descriptorOffset.addr),
-    length: memory.read32(at + descriptorOffset.len),
-    flags,
-    deviceWritable: (flags & descriptorFlag.WRITE) !== 0,
-    indirect: table.indirect,
-  };
-}
-
 /** The queue's size limits indirect tables too. [2.7.5.3.1] */
-function splitFormat(queueSize: number): Format {
-  return {
-    nests: true,
-    elementLimit: queueSize,
-    read: (memory, table, index) => {
-      const at = table.address + index * descriptorBytes;
-      const flags = memory.read16(at + descriptorOffset.flags);
-      return { ...readElement(memory, table, index, flags), next: memory.read16(at + descriptorOffset.next) };
-    },
-    inspect: () => [],
-    successor: (table, { flags, index, next }) => {
-      if ((flags & descriptorFlag.NEXT) === 0) return undefined;
-      return next >= table.entries
-        ? { defect: { kind: 'next-out-of-range', index, next, limit: table.entries } }
-        : { index: next };
-    },
-  };
-}
+const splitFormat: Format = {
+  nests: true,
+  elementLimit: ({ queueSize }) => queueSize,
+  read: ({ memory }, table, index) => {
+    const at = table.address + index * descriptorBytes;
+    const flags = memory.read16(at + descriptorOffset.flags);
+    return {
+      index,
+      at,
+      address: memory.read64(at + descriptorOffset.addr),
+      length: memory.read32(at + descriptorOffset.len),
+      flags,
+      deviceWritable: (flags & descriptorFlag.WRITE) !== 0,
+      indirect: table.indirect,
+      next: memory.read16(at + descriptorOffset.next),
+    };
+  },
+  inspect: () => undefined,
+  successor: (table, { flags, index, next }) => {
+    if ((flags & descriptorFlag.NEXT) === 0) return 'end';
+    return next >= table.entries ? { kind: 'next-out-of-range', index, next, limit: table.entries } : next;
+  },
+};
 
 /**
  * In the ring NEXT leads to the following slot; an indirect table is used from its first to its last entry. Only the device's own
  * limit ends a table. [2.8.5, 2.8.7, 2.8.19]
  */
-function packedFormat(position: number, queueSize: number): Format {
-  return {
-    nests: false,
-    elementLimit: Math.max(queueSize, maximumElements),
-    read: (memory, table, index) => {
-      const at = table.address + index * descriptorBytes;
-      const flags = memory.read16(at + packedOffset.flags);
-      const next = table.indirect ? index + 1 : (index + 1) % queueSize;
-      return { ...readElement(memory, table, index, flags), next, id: memory.read16(at + packedOffset.id) };
-    },
-    inspect: ({ indirect, index, flags }, nth) => {
-      if (indirect) {
-        return (flags & ~descriptorFlag.WRITE) === 0 ? [] : [{ kind: 'indirect-entry-flags', index, flags }];
-      }
-      const isAvailable = (flags & lapBits) === availableBits(position + nth, queueSize);
-      return isAvailable ? [] : [{ kind: 'not-available', index, flags }];
-    },
-    successor: (table, { flags, next, indirect }) => {
-      const goesOn = indirect ? next < table.entries : (flags & descriptorFlag.NEXT) !== 0;
-      return goesOn ? { index: next } : undefined;
-    },
-  };
-}
+const packedFormat: Format = {
+  nests: false,
+  elementLimit: ({ queueSize }) => Math.max(queueSize, maximumElements),
+  read: ({ memory, queueSize }, table, index) => {
+    const at = table.address + index * descriptorBytes;
+    const flags = memory.read16(at + packedOffset.flags);
+    return {
+      index,
+      at,
+      address: memory.read64(at + descriptorOffset.addr),
+      length: memory.read32(at + descriptorOffset.len),
+      flags,
+      deviceWritable: (flags & descriptorFlag.WRITE) !== 0,
+      indirect: table.indirect,
+      next: table.indirect ? index + 1 : (index + 1) % queueSize,
+      id: memory.read16(at + packedOffset.id),
+    };
+  },
+  inspect: ({ queueSize }, { indirect, index, flags }, position) => {
+    if (indirect) {
+      return (flags & ~descriptorFlag.WRITE) === 0 ? undefined : { kind: 'indirect-entry-flags', index, flags };
+    }
+    const isAvailable = (flags & lapBits) === availableBits(position, queueSize);
+    return isAvailable ? undefined : { kind: 'not-available', index, flags };
+  },
+  successor: (table, { flags, next, indirect }) => {
+    const goesOn = indirect ? next < table.entries : (flags & descriptorFlag.NEXT) !== 0;
+    return goesOn ? next : 'end';
+  },
+};
 
 class Walk {
   readonly elements: ChainElement[] = [];
@@ -153,6 +152,8 @@ class Walk {
   constructor(
     private readonly source: ChainSource,
     private readonly format: Format,
+    /** Of the chain's first descriptor. */
+    private readonly position: number,
   ) {}
 
   run(first: number): void {
@@ -160,15 +161,15 @@ class Walk {
   }
 
   private walkTable(table: Table, first: number): void {
-    const visited = new Set<number>();
+    const visited = new Visited();
     for (let index = first; ;) {
-      if (visited.has(index)) {
+      if (!visited.add(index)) {
         this.defects.push({ kind: 'loop', index });
         return;
       }
-      visited.add(index);
-      const element = this.format.read(this.source.memory, table, index);
-      this.defects.push(...this.format.inspect(element, this.own));
+      const element = this.format.read(this.source, table, index);
+      const odd = this.format.inspect(this.source, element, this.position + this.own);
+      if (odd !== undefined) this.defects.push(odd);
       if (!table.indirect) {
         this.own++;
         this.id = element.id ?? 0;
@@ -181,12 +182,12 @@ class Walk {
         if (this.format.nests) this.defects.push({ kind: 'indirect-nested', index });
       }
       const successor = this.format.successor(table, element);
-      if (!this.add(element, successor !== undefined) || successor === undefined) return;
-      if ('defect' in successor) {
-        this.defects.push(successor.defect);
+      if (!this.add(element, successor !== 'end') || successor === 'end') return;
+      if (typeof successor !== 'number') {
+        this.defects.push(successor);
         return;
       }
-      index = successor.index;
+      index = successor;
     }
   }
 
@@ -215,7 +216,7 @@ class Walk {
   private add(element: ChainElement, goesOn: boolean): boolean {
     const { index, address, length, deviceWritable } = element;
     const { queueSize, memory } = this.source;
-    const limit = this.format.elementLimit;
+    const limit = this.format.elementLimit(this.source);
     const before = this.elements.at(-1);
     this.elements.push(element);
     if (before?.deviceWritable === true && !deviceWritable)
@@ -241,5 +242,26 @@ class Walk {
 
 /** Whether `length` bytes at a 64-bit address lie wholly in RAM. */
 export function inMemory(memory: Pick<GuestMemory, 'contains'>, address: bigint, length: number): boolean {
-  return address <= BigInt(Number.MAX_SAFE_INTEGER) && memory.contains(Number(address), length);
+  return address <= greatestAddress && memory.contains(Number(address), length);
 }
+const greatestAddress = BigInt(Number.MAX_SAFE_INTEGER);
+
+/** Indices of one table that were visited; nearly always a few. */
+class Visited {
+  private readonly few: number[] = [];
+  private many: Set<number> | undefined;
+
+  /** False when it was visited before. */
+  add(index: number): boolean {
+    if (this.many === undefined && this.few.length < fewVisited) {
+      if (this.few.includes(index)) return false;
+      this.few.push(index);
+      return true;
+    }
+    this.many ??= new Set(this.few);
+    if (this.many.has(index)) return false;
+    this.many.add(index);
+    return true;
+  }
+}
+const fewVisited = 8;

@@ -26,11 +26,14 @@ export function readOverlaid(memory: GuestMemory, address: number, size: number,
 
 /** Memory for walking chains as the device will find them once the store has taken effect. */
 export function overlaidMemory(memory: GuestMemory, over: Overlay): ReadableMemory {
+  const from = over.access.physicalAddress;
+  const to = from + over.access.size;
+  const isHit = (address: number, size: number): boolean => address < to && from < address + size;
   return {
     contains: (address, length) => memory.contains(address, length),
-    read16: (address) => Number(readOverlaid(memory, address, 2, over)),
-    read32: (address) => Number(readOverlaid(memory, address, 4, over)),
-    read64: (address) => readOverlaid(memory, address, 8, over),
+    read16: (address) => (isHit(address, 2) ? Number(readOverlaid(memory, address, 2, over)) : memory.read16(address)),
+    read32: (address) => (isHit(address, 4) ? Number(readOverlaid(memory, address, 4, over)) : memory.read32(address)),
+    read64: (address) => (isHit(address, 8) ? readOverlaid(memory, address, 8, over) : memory.read64(address)),
   };
 }
 

@@ -4,7 +4,7 @@
 import type { WatchedAccess } from '../../bus/access';
 import type { GuestMemory } from '../../bus/memory';
 import { pageFlag } from '../../cpu/contract';
-import type { Chain } from '../../record/events';
+import type { Chain, RingPlace } from '../../record/events';
 import { descriptorBytes } from '../spec/split-ring';
 import { maximumElements } from './chain';
 import { type AreaName, bytesOfArea, type RingFormat } from './ring';
@@ -51,6 +51,15 @@ export interface Area {
   /** Entries, for the layout of fields. */
   readonly size: number;
   readonly table: number | undefined;
+  /** The fields that an access to these bytes touches, as far as they were asked for: by offset and size. */
+  readonly fields: Map<number, readonly AreaField[]>;
+}
+
+/** A field of an area; `offset` is in bytes from the area's start. */
+export interface AreaField {
+  readonly place: RingPlace;
+  readonly offset: number;
+  readonly size: number;
 }
 
 export interface SavedRingAreas {
@@ -63,11 +72,14 @@ export interface SavedRingAreas {
  * driver that takes its tables from everywhere must not end up with all of its memory watched.
  */
 const maximumIdlePages = 256;
+const maximumKnownTables = 1024;
+const noAreas: readonly Area[] = [];
 
 export class RingAreas {
   private queues: WatchedQueue[] = [];
   private readonly areas = new Map<number, Area[]>();
   private readonly watched = new Set<number>();
+  private readonly tableFields = new Map<string, Area['fields']>();
   /** Watched pages where a table was given back, oldest first; some may be in use again. */
   private idlePages: number[] = [];
 
@@ -99,11 +111,13 @@ export class RingAreas {
   }
 
   /** Areas that an access touches, in address order. */
-  at({ physicalAddress, size }: WatchedAccess): Area[] {
+  at({ physicalAddress, size }: WatchedAccess): readonly Area[] {
     const first = this.pageOf(physicalAddress);
     const last = this.pageOf(physicalAddress + size - 1);
     const overlaps = (a: Area): boolean => a.start < physicalAddress + size && physicalAddress < a.end;
-    const found = (this.areas.get(first) ?? []).filter(overlaps);
+    const here = this.areas.get(first);
+    if (here === undefined && first === last) return noAreas;
+    const found = (here ?? []).filter(overlaps);
     if (last !== first) {
       for (const area of this.areas.get(last) ?? []) if (overlaps(area) && !found.includes(area)) found.push(area);
     }
@@ -146,14 +160,26 @@ export class RingAreas {
     for (const kind of ['descriptor', 'available', 'used'] as const) {
       const start = owner[kind];
       const end = start + bytesOfArea(owner.format, kind, owner.size);
-      this.place({ owner, kind, start, end, size: owner.size, table: undefined });
+      this.place({ owner, kind, start, end, size: owner.size, table: undefined, fields: new Map() });
     }
     for (const table of owner.tables) this.placeTable(owner, table);
   }
 
   private placeTable(owner: WatchedQueue, { address, entries }: LiveTable): void {
     const end = address + entries * descriptorBytes;
-    this.place({ owner, kind: 'descriptor', start: address, end, size: entries, table: address });
+    const fields = this.fieldsOfTable(owner.format, address, entries);
+    this.place({ owner, kind: 'descriptor', start: address, end, size: entries, table: address, fields });
+  }
+
+  /** Drivers use the same tables again and again, so what was worked out for one is kept for the next at its place. */
+  private fieldsOfTable(format: RingFormat, address: number, entries: number): Area['fields'] {
+    const key = `${format} ${address} ${entries}`;
+    const known = this.tableFields.get(key);
+    if (known !== undefined) return known;
+    if (this.tableFields.size >= maximumKnownTables) this.tableFields.clear();
+    const fields: Area['fields'] = new Map();
+    this.tableFields.set(key, fields);
+    return fields;
   }
 
   private dropTable(owner: WatchedQueue, { address, entries }: LiveTable): void {

@@ -8,7 +8,7 @@ import { availableOffset, descriptorBytes, fieldsBetween } from '../spec/split-r
 import { type ChainSource, walkChain, walkPackedChain } from './chain';
 import { overlaidMemory, type Overlay, readOverlaid } from './overlay';
 import { packedAreaOf } from './ring';
-import type { Area, WatchedQueue } from './ring-areas';
+import type { Area, AreaField as Field, WatchedQueue } from './ring-areas';
 
 type Fact = RingFact & DriverOrigin;
 
@@ -19,12 +19,6 @@ export interface Described {
   readonly collected: { readonly owner: WatchedQueue; readonly index: number } | undefined;
   /** The access only loaded, whole, the place that tells of used buffers, and it told nothing new. */
   readonly fruitless: boolean;
-}
-
-interface Field {
-  readonly place: RingPlace;
-  readonly offset: number;
-  readonly size: number;
 }
 
 /** An index that moved. */
@@ -47,8 +41,11 @@ export function describeAccess(memory: GuestMemory, access: WatchedAccess, areas
         facts.push(ringFact(memory, 'ring-load', area, field, access));
         const seen = collectedBy(memory, area, field, access);
         if (seen === undefined) continue;
-        facts.push({ kind: 'collect', device, queue, ...seen, ...packedSize(owner), ...origin(access) });
-        collected = { owner, index: seen.after };
+        const { before, after } = seen;
+        const { hart, pc } = access;
+        const fact: Fact = { kind: 'collect', by: 'driver', hart, pc, device, queue, before, after };
+        facts.push(owner.format === 'packed' ? { ...fact, packedSize: owner.size } : fact);
+        collected = { owner, index: after };
       }
     }
     if (access.kind === 'load') continue;
@@ -57,7 +54,9 @@ export function describeAccess(memory: GuestMemory, access: WatchedAccess, areas
       const moved = publishedBy(memory, area, field, access);
       if (moved === undefined) continue;
       const { before, after, chains } = moved;
-      facts.push({ kind: 'publish', device, queue, before, after, chains, ...packedSize(owner), ...origin(access) });
+      const { hart, pc } = access;
+      const fact: Fact = { kind: 'publish', by: 'driver', hart, pc, device, queue, before, after, chains };
+      facts.push(owner.format === 'packed' ? { ...fact, packedSize: owner.size } : fact);
       published = { owner, chains, index: after };
     }
   }
@@ -72,13 +71,21 @@ export function describeAccess(memory: GuestMemory, access: WatchedAccess, areas
   return { facts, published, collected, fruitless };
 }
 
-function fieldsOf({ owner, kind, size, start, table }: Area, access: WatchedAccess): readonly Field[] {
+function fieldsOf({ owner, kind, size, start, table, fields }: Area, access: WatchedAccess): readonly Field[] {
   const from = access.physicalAddress - start;
+  const key = from * widths + access.size;
+  const known = fields.get(key);
+  if (known !== undefined) return known;
   const to = from + access.size;
-  return owner.format === 'split'
-    ? fieldsBetween(kind, size, from, to, table)
-    : packedFieldsBetween(packedAreaOf[kind], size, from, to, table);
+  const found =
+    owner.format === 'split'
+      ? fieldsBetween(kind, size, from, to, table)
+      : packedFieldsBetween(packedAreaOf[kind], size, from, to, table);
+  fields.set(key, found);
+  return found;
 }
+/** More than the widest access in bytes. */
+const widths = 16;
 
 function ringFact(
   memory: GuestMemory,
@@ -88,7 +95,10 @@ function ringFact(
   access: WatchedAccess,
 ): Fact {
   const start = area.start + field.offset;
-  const before = loadedValue(memory, area, field, access);
+  const isWhole = access.physicalAddress === start && access.size === field.size;
+  const before = isWhole ? access.before : loadedValue(memory, area, field, access);
+  const stored = (): bigint =>
+    isWhole ? access.value : fieldValue(memory, area, field, { access, bytes: access.value });
   return {
     kind,
     device: area.owner.device,
@@ -96,11 +106,13 @@ function ringFact(
     place: field.place,
     physicalAddress: start,
     before,
-    after: kind === 'ring-load' ? before : fieldValue(memory, area, field, { access, bytes: access.value }),
+    after: kind === 'ring-load' ? before : stored(),
     partial: access.physicalAddress > start || access.physicalAddress + access.size < start + field.size,
     acquire: access.acquire,
     release: access.release,
-    ...origin(access),
+    by: 'driver',
+    hart: access.hart,
+    pc: access.pc,
   };
 }
 
@@ -220,13 +232,4 @@ function packedPublished(
     after += chain.packed?.descriptors ?? 1;
   }
   return chains.length === 0 ? undefined : { before, after, chains };
-}
-
-/** What tells the facts of a packed ring apart. */
-function packedSize({ format, size }: WatchedQueue): { readonly packedSize?: number } {
-  return format === 'packed' ? { packedSize: size } : {};
-}
-
-function origin(access: WatchedAccess): DriverOrigin {
-  return { by: 'driver', hart: access.hart, pc: access.pc };
 }

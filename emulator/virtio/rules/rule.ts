@@ -122,7 +122,8 @@ const nothing: readonly Finding[] = [];
 
 /** Makes a catalogue row out of a row written for exactly its kinds of fact. */
 export function rule<K extends EventKind>(family: FamilyName, row: RuleRow<K>): Rule {
-  const isOurs = (fact: VirtioFact): fact is VirtioFact & FactOf<K> => row.on.some((kind) => kind === fact.kind);
+  const kinds: readonly EventKind[] = row.on;
+  const isOurs = (fact: VirtioFact): fact is VirtioFact & FactOf<K> => kinds.includes(fact.kind);
   return {
     ...row,
     family,

@@ -17,15 +17,9 @@ export function configFact(
 ): RegisterFact {
   // Accesses of 8 bytes were taken apart before.
   const width = size === 8 ? 4 : size;
-  return {
-    kind: kind === 'read' ? 'config-read' : 'config-write',
-    device,
-    offset,
-    size: width,
-    value,
-    field,
-    ...(half !== undefined && { half }),
-  };
+  const known = kind === 'read' ? 'config-read' : 'config-write';
+  const fact: RegisterFact = { kind: known, device, offset, size: width, value, field };
+  return half === undefined ? fact : { ...fact, half };
 }
 
 /** For people: why an access is not served as meant. `bits` is the width that it should have had. */
@@ -49,4 +43,15 @@ export function defectText(
 
 export function origin(by: Accessor): DriverOrigin {
   return { by: 'driver', hart: by.hart, pc: by.pc };
+}
+
+/** A fact of a register, and whose instruction made it. */
+export type DriverRegisterFact = RegisterFact & DriverOrigin;
+
+/** Says in a fact that was just made who made it. */
+export function byDriver(
+  fact: RegisterFact & { -readonly [Field in keyof DriverOrigin]?: DriverOrigin[Field] },
+  by: Accessor,
+): DriverRegisterFact {
+  return Object.assign(fact, origin(by));
 }

@@ -7,7 +7,7 @@ import type { InterruptLine } from '../../board/contract';
 import type { EventSink, RegisterFact } from '../../record/events';
 import type { VirtioCore } from '../core';
 import { littleEndian } from '../spec/wire-layout';
-import { configFact, defectText, type Half, origin } from './access-facts';
+import { byDriver, configFact, defectText, type DriverRegisterFact, type Half, origin } from './access-facts';
 import {
   freshSelectors,
   mmioConfigOffset,
@@ -28,6 +28,16 @@ interface SavedMmio {
   readonly lineLevel: boolean;
 }
 
+/** An access that was asked about and may go on. */
+interface AskedAccess {
+  readonly offset: number;
+  readonly size: AccessSize;
+  readonly kind: 'read' | 'write';
+  readonly value: bigint;
+  readonly by: Accessor;
+  readonly facts: readonly DriverRegisterFact[];
+}
+
 /** The slot of a device. */
 export class MmioTransport implements MmioRegion, Stateful {
   readonly sizeBytes = mmioWindowBytes;
@@ -36,6 +46,8 @@ export class MmioTransport implements MmioRegion, Stateful {
   private lineLevel = false;
   /** The access whose facts are not recorded yet; a change of the wire waits for them. */
   private acting: Accessor | undefined;
+  /** What the access means that was asked about last, for the access itself. */
+  private asked: AskedAccess | undefined;
 
   constructor(
     readonly name: string,
@@ -52,30 +64,35 @@ export class MmioTransport implements MmioRegion, Stateful {
 
   attempt(offset: number, size: AccessSize, kind: 'read' | 'write', value: bigint, by: Accessor): 'proceed' | 'stop' {
     let answer: 'proceed' | 'stop' = 'proceed';
+    const isWhole = !isHalved(offset, size);
+    this.asked = undefined;
     for (const [part, width, bits, half] of partsOf(offset, size, value)) {
-      for (const fact of this.facts(part, width, kind, bits, half)) {
-        if (this.sink.attempt({ ...fact, ...origin(by) }) === 'stop') answer = 'stop';
-      }
+      const facts = this.facts(part, width, kind, bits, half, by);
+      for (const fact of facts) if (this.sink.attempt(fact) === 'stop') answer = 'stop';
+      // During a stop the user may change what the access finds.
+      if (isWhole && answer === 'proceed') this.asked = { offset, size, kind, value, by, facts };
     }
     return answer;
   }
 
   read(offset: number, size: AccessSize, by: Accessor): bigint {
-    let result = 0n;
-    for (const [part, width, , half] of partsOf(offset, size, 0n)) {
-      const value = this.valueAt(part, width);
-      for (const fact of this.facts(part, width, 'read', 0n, half)) this.sink.record({ ...fact, ...origin(by) });
-      result |= value << BigInt((part - offset) * 8);
-    }
-    return result;
+    if (!isHalved(offset, size)) return this.readPart(offset, size, undefined, by);
+    const low = this.readPart(offset, 4, 'low', by);
+    return low | (this.readPart(offset + 4, 4, 'high', by) << 32n);
+  }
+
+  private readPart(offset: number, size: AccessSize, half: Half, by: Accessor): bigint {
+    const value = this.valueAt(offset, size);
+    for (const fact of this.factsAgain(offset, size, 'read', 0n, half, by)) this.sink.record(fact);
+    return value;
   }
 
   write(offset: number, size: AccessSize, value: bigint, by: Accessor): boolean {
     for (const [part, width, bits, half] of partsOf(offset, size, value)) {
-      const facts = this.facts(part, width, 'write', bits, half);
+      const facts = this.factsAgain(part, width, 'write', bits, half, by);
       this.acting = by;
       this.apply(part, width, bits);
-      for (const fact of facts) this.sink.record({ ...fact, ...origin(by) });
+      for (const fact of facts) this.sink.record(fact);
       this.acting = undefined;
       this.driveLine(by);
     }
@@ -143,18 +160,45 @@ export class MmioTransport implements MmioRegion, Stateful {
     else this.core.driverError('register-write', defectText(register, offset, size, defect));
   }
 
+  /** The facts that were worked out when the access was asked about, if this is it. */
+  private factsAgain(
+    offset: number,
+    size: AccessSize,
+    kind: 'read' | 'write',
+    value: bigint,
+    half: Half,
+    by: Accessor,
+  ): readonly DriverRegisterFact[] {
+    const { asked } = this;
+    this.asked = undefined;
+    const isAsked =
+      asked?.by === by &&
+      asked.offset === offset &&
+      asked.size === size &&
+      asked.kind === kind &&
+      asked.value === value;
+    return isAsked ? asked.facts : this.facts(offset, size, kind, value, half, by);
+  }
+
   /** The facts that an access makes, worked out from the state before it. */
-  private facts(offset: number, size: AccessSize, kind: 'read' | 'write', written: bigint, half: Half): RegisterFact[] {
+  private facts(
+    offset: number,
+    size: AccessSize,
+    kind: 'read' | 'write',
+    written: bigint,
+    half: Half,
+    by: Accessor,
+  ): readonly DriverRegisterFact[] {
     const value = kind === 'read' ? this.valueAt(offset, size) : written;
     if (offset >= mmioConfigOffset) {
       const at = offset - mmioConfigOffset;
-      return [configFact(this.core.name, kind, at, size, value, this.core.configField(at)?.name, half)];
+      return [byDriver(configFact(this.core.name, kind, at, size, value, this.core.configField(at)?.name, half), by)];
     }
     const { register, defect } = this.layout.decode(offset, size, kind);
-    const access = controlFact(this.core.name, kind, offset, size, value, register, defect);
+    const access = byDriver(controlFact(this.core.name, kind, offset, size, value, register, defect), by);
     if (defect !== undefined) return [access];
     const meaning = (kind === 'read' ? register?.readFact : register?.writeFact)?.(this, Number(value));
-    return meaning === undefined ? [access] : [access, meaning];
+    return meaning === undefined ? [access] : [access, byDriver(meaning, by)];
   }
 }
 
@@ -216,11 +260,15 @@ const placeholder: Readonly<
 
 /** An access to configuration space of 8 bytes is two, low half first; everything else is one. */
 function partsOf(offset: number, size: AccessSize, value: bigint): (readonly [number, AccessSize, bigint, Half])[] {
-  if (offset < mmioConfigOffset || size !== 8) return [[offset, size, value, undefined]];
+  if (!isHalved(offset, size)) return [[offset, size, value, undefined]];
   return [
     [offset, 4, value & 0xffff_ffffn, 'low'],
     [offset + 4, 4, value >> 32n, 'high'],
   ];
+}
+
+function isHalved(offset: number, size: AccessSize): boolean {
+  return offset >= mmioConfigOffset && size === 8;
 }
 
 function controlFact(
@@ -232,13 +280,7 @@ function controlFact(
   register: MmioRegister | undefined,
   defect: MmioDefect | undefined,
 ): RegisterFact {
-  return {
-    kind: kind === 'read' ? 'register-read' : 'register-write',
-    device,
-    offset,
-    size,
-    value,
-    register: register?.name,
-    ...(defect !== undefined && { defect }),
-  };
+  const known = kind === 'read' ? 'register-read' : 'register-write';
+  const fact: RegisterFact = { kind: known, device, offset, size, value, register: register?.name };
+  return defect === undefined ? fact : { ...fact, defect };
 }

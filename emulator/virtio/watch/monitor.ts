@@ -6,6 +6,7 @@ import type { SavedState, Stateful } from '../../bus/access';
 import type { TracedInstruction } from '../../cpu/contract';
 import type { DriverFact, DriverOrigin, EventKind, EventSink, VirtioEvent, VirtioFact } from '../../record/events';
 import { EventLog } from '../../record/log';
+import { stamped } from '../../record/stamp';
 import type { VirtioDeviceInspection } from '../inspection';
 import { catalogue, type Finding, type Rule, type RuleContext } from '../rules';
 import type { FactOf } from '../rules/rule';
@@ -115,22 +116,32 @@ const watchers: readonly ((state: DeviceState, event: VirtioEvent, memory: Guest
   watchNet,
 ];
 
-/** Rules by kind of fact, in catalogue order: those that can be asked before an access takes effect, and the others. */
-interface RuleTable {
-  readonly access: ReadonlyMap<EventKind, readonly Rule[]>;
-  readonly other: ReadonlyMap<EventKind, readonly Rule[]>;
+/** Rules about one kind of fact, in catalogue order: those that can be asked before an access takes effect, and the others. */
+interface KindRules {
+  readonly access: readonly Rule[];
+  readonly other: readonly Rule[];
 }
+/** Only what is judged: a kind without rules is not in it. */
+type RuleTable = ReadonlyMap<EventKind, KindRules>;
 
 function tableOf(rules: readonly Rule[]): RuleTable {
-  const byKind = (wanted: readonly Rule[]): ReadonlyMap<EventKind, readonly Rule[]> => {
-    const kinds = new Map<EventKind, Rule[]>();
-    for (const rule of wanted) for (const kind of rule.on) kinds.set(kind, [...(kinds.get(kind) ?? []), rule]);
-    return kinds;
-  };
-  return {
-    access: byKind(rules.filter((rule) => rule.blames === 'access')),
-    other: byKind(rules.filter((rule) => rule.blames !== 'access')),
-  };
+  const kinds = new Map<EventKind, { access: Rule[]; other: Rule[] }>();
+  for (const rule of rules) {
+    for (const kind of rule.on) {
+      const known = kinds.get(kind) ?? { access: [], other: [] };
+      kinds.set(kind, known);
+      (rule.blames === 'access' ? known.access : known.other).push(rule);
+    }
+  }
+  return kinds;
+}
+
+interface KnownTable {
+  readonly accepted: bigint;
+  readonly legacy: boolean;
+  /** Of the policy. */
+  readonly revision: number;
+  readonly table: RuleTable;
 }
 
 /** An access in front of which the machine was told to stop, and what was listed for it then. */
@@ -150,11 +161,10 @@ class WatchingMonitor implements Monitor {
   private devices = new Map<string, DeviceState>();
   private watched: Watched = { devices: [] };
   private stopped: StoppedAccess | undefined;
-  /** Worked out anew when a device's accepted features change, or the interface that its driver uses. */
-  private readonly tables = new Map<
-    DeviceDescription,
-    { readonly accepted: bigint; readonly legacy: boolean; readonly table: RuleTable }
-  >();
+  /** Worked out anew when a device's accepted features change, the interface that its driver uses, or the policy. */
+  private readonly tables = new Map<DeviceDescription, KnownTable>();
+  /** The fact that `attempt` found nothing in, until something is recorded: it need not be judged again. */
+  private clean: VirtioFact | undefined;
   /** Virtual time of the call of `wake` that was asked for last. */
   private wakeDue: number | undefined;
 
@@ -188,13 +198,18 @@ class WatchingMonitor implements Monitor {
   }
 
   attempt(fact: DriverFact & DriverOrigin): 'proceed' | 'stop' {
+    this.clean = undefined;
+    const state = this.stateOf(fact.device);
+    const rules = this.rulesFor(state).get(fact.kind)?.access ?? noRules;
+    if (rules.length === 0) return 'proceed';
     const moment = this.options.now();
     if (this.isStopped(fact, moment.step)) return 'proceed';
-    const state = this.stateOf(fact.device);
-    const raised = this.judge(this.rulesFor(state).access, fact, state, moment).map((each) => ({
-      ...each,
-      beforeEffect: true,
-    }));
+    const found = this.judge(rules, fact, state, moment);
+    if (found.length === 0) {
+      this.clean = fact;
+      return 'proceed';
+    }
+    const raised = found.map((each) => ({ ...each, beforeEffect: true }));
     const stopping = raised.find((each) => this.stopsAt(each));
     if (stopping === undefined) return 'proceed';
     this.stopped = {
@@ -209,23 +224,40 @@ class WatchingMonitor implements Monitor {
 
   record(fact: VirtioFact): VirtioEvent {
     const moment = this.options.now();
-    const event: VirtioEvent = Object.freeze({ ...fact, index: this.events.length, ...moment });
-    if (event.by === 'driver' && !this.isStopped(event, moment.step)) this.stopped = undefined;
-    const listed = event.by === 'driver' ? (this.stopped?.listed ?? []) : [];
+    const { clean } = this;
+    this.clean = undefined;
+    const event = stamped(fact, this.events.length, moment.step, moment.virtualNanoseconds);
+    let listed = noKeys;
+    if (this.stopped !== undefined && event.by === 'driver') {
+      if (!this.isStopped(event, moment.step)) this.stopped = undefined;
+      listed = this.stopped?.listed ?? noKeys;
+    }
     this.events.append(event);
     this.options.onEvent?.(event);
-    for (const state of this.statesOf(event)) {
-      const rules = this.rulesFor(state);
-      const access = this.judge(rules.access, event, state, moment);
-      const other = this.judge(rules.other, event, state, moment);
-      this.ordering.note(state, event);
-      this.buffers.note(state, event);
-      this.watch(state, event);
-      for (const each of access) if (!listed.includes(listingKey(each, event))) this.enter(each, this.stopsAt(each));
-      for (const each of other) this.enter(each, this.stopsAt(each));
+    if (event.device !== undefined) this.take(this.stateOf(event.device), event, moment, clean === fact, listed);
+    else if (event.kind === 'idle') {
+      for (const state of this.devices.values()) this.take(state, event, moment, false, listed);
     }
     if (beginsWaiting.has(event.kind)) this.scheduleWake(moment.virtualNanoseconds);
     return event;
+  }
+
+  /** Judges an event of a device on the state before it, and moves that state. `isClean`: no rule about accesses is broken. */
+  private take(
+    state: DeviceState,
+    event: VirtioEvent,
+    moment: Moment,
+    isClean: boolean,
+    listed: readonly string[],
+  ): void {
+    const rules = this.rulesFor(state).get(event.kind);
+    const access = rules === undefined || isClean ? nothing : this.judge(rules.access, event, state, moment);
+    const other = rules === undefined ? nothing : this.judge(rules.other, event, state, moment);
+    this.ordering.note(state, event);
+    this.buffers.note(state, event);
+    this.watch(state, event);
+    for (const each of access) if (!listed.includes(listingKey(each, event))) this.enter(each, this.stopsAt(each));
+    for (const each of other) this.enter(each, this.stopsAt(each));
   }
 
   repeats(fact: FactOf<'ring-load'>): boolean {
@@ -233,11 +265,12 @@ class WatchingMonitor implements Monitor {
     const queue = state.queues[fact.queue];
     if (queue === undefined || !isRepeated(queue, fact)) return false;
     const moment = this.options.now();
-    if (!this.isStopped(fact, moment.step)) this.stopped = undefined;
-    const listed = this.stopped?.listed ?? [];
-    const rules = this.rulesFor(state);
-    const access = this.judge(rules.access, fact, state, moment);
-    const other = this.judge(rules.other, fact, state, moment);
+    const isClean = this.clean === fact;
+    if (this.stopped !== undefined && !this.isStopped(fact, moment.step)) this.stopped = undefined;
+    const listed = this.stopped?.listed ?? noKeys;
+    const rules = this.rulesFor(state).get(fact.kind);
+    const access = rules === undefined || isClean ? nothing : this.judge(rules.access, fact, state, moment);
+    const other = rules === undefined ? nothing : this.judge(rules.other, fact, state, moment);
     noteFruitlessLoad(queue);
     this.ordering.noteRepeatedLook(queue, fact, moment.step);
     for (const each of access) if (!listed.includes(listingKey(each, fact))) this.enter(each, this.stopsAt(each));
@@ -251,7 +284,7 @@ class WatchingMonitor implements Monitor {
     // No hart need be waiting now: zero harts say that only time has passed.
     const passed: VirtioFact = { kind: 'idle', by: 'board', device: undefined, harts: 0 };
     for (const state of this.devices.values()) {
-      const found = this.judge(this.rulesFor(state).other, passed, state, moment);
+      const found = this.judge(this.rulesFor(state).get(passed.kind)?.other ?? noRules, passed, state, moment);
       for (const each of found) this.enter(each, this.stopsAt(each));
     }
     this.scheduleWake(moment.virtualNanoseconds);
@@ -289,12 +322,17 @@ class WatchingMonitor implements Monitor {
     this.events.goTo(saved.events);
   }
 
-  /** The rules that can be judged on a device with the features it has accepted now. */
+  /** The rules that can be judged on a device with the features it has accepted now, and are not off. */
   private rulesFor({ description, legacy, features: { accepted } }: DeviceState): RuleTable {
     const known = this.tables.get(description);
-    if (known?.accepted === accepted && known.legacy === legacy) return known.table;
-    const table = tableOf(catalogue.filter((rule) => applies(rule, description, legacy, accepted)));
-    this.tables.set(description, { accepted, legacy, table });
+    const { revision } = this.policy;
+    if (known?.accepted === accepted && known.legacy === legacy && known.revision === revision) return known.table;
+    const table = tableOf(
+      catalogue.filter(
+        (rule) => applies(rule, description, legacy, accepted) && !this.policy.isOff(rule, description.name),
+      ),
+    );
+    this.tables.set(description, { accepted, legacy, revision, table });
     return table;
   }
 
@@ -306,31 +344,21 @@ class WatchingMonitor implements Monitor {
     return placeholder;
   }
 
-  private statesOf(event: VirtioEvent): readonly DeviceState[] {
-    if (event.device !== undefined) return [this.stateOf(event.device)];
-    return event.kind === 'idle' ? [...this.devices.values()] : [];
-  }
-
   /** What the rules find in a fact, gravest first, on the state before it. */
-  private judge(
-    rules: ReadonlyMap<EventKind, readonly Rule[]>,
-    fact: VirtioFact,
-    state: DeviceState,
-    moment: Moment,
-  ): readonly Raised[] {
-    const candidates = rules.get(fact.kind);
-    if (candidates === undefined) return nothing;
+  private judge(rules: readonly Rule[], fact: VirtioFact, state: DeviceState, moment: Moment): readonly Raised[] {
+    if (rules.length === 0) return nothing;
     const { step, virtualNanoseconds } = moment;
     const { memory } = this.options;
     const { ordering, buffers } = this;
     const context: RuleContext = { device: state, memory, ordering, buffers, step, virtualNanoseconds };
-    const raised: Raised[] = [];
-    for (const rule of candidates) {
+    let raised: Raised[] | undefined;
+    for (const rule of rules) {
       for (const finding of rule.judge(fact, context)) {
         const each = raise(rule, finding, fact, state, moment);
-        if (this.policy.decide(rule, each.device, each.blamed.pc).action !== 'off') raised.push(each);
+        if (this.policy.decide(rule, each.device, each.blamed.pc).action !== 'off') (raised ??= []).push(each);
       }
     }
+    if (raised === undefined) return nothing;
     return raised.length < 2 ? raised : raised.sort((a, b) => gravity[a.rule.level] - gravity[b.rule.level]);
   }
 
@@ -401,6 +429,8 @@ interface Saved {
 }
 
 const nothing: readonly Raised[] = [];
+const noRules: readonly Rule[] = [];
+const noKeys: readonly string[] = [];
 const gravity: Readonly<Record<RuleLevel, number>> = { must: 0, should: 1, hazard: 2 };
 
 /** Whether a rule can be judged on a device with these accepted features. */

@@ -52,6 +52,7 @@ const levels: readonly RuleLevel[] = ['must', 'should', 'hazard'];
 /** The table in force. */
 export class RulePolicy {
   private list: PolicyEntry[];
+  private changes = 0;
 
   constructor(
     private readonly catalogue: readonly Rule[],
@@ -65,15 +66,22 @@ export class RulePolicy {
     return this.list;
   }
 
+  /** Changes whenever a row does. */
+  get revision(): number {
+    return this.changes;
+  }
+
   /** Adds a row at the end; a row with the same pattern, device, pc and source is replaced. */
   set(entry: PolicyEntry): void {
     this.list = [...this.list.filter((old) => !sameScope(old, entry)), entry];
+    this.changes++;
   }
 
   /** Takes rows out. Returns how many there were. */
   remove(matches: (entry: PolicyEntry) => boolean): number {
     const before = this.list.length;
     this.list = this.list.filter((entry) => !matches(entry));
+    this.changes++;
     return before - this.list.length;
   }
 
@@ -83,6 +91,7 @@ export class RulePolicy {
       ...this.list.filter((entry) => entry.source !== source),
       ...entries.map((entry) => ({ ...entry, source })),
     ];
+    this.changes++;
   }
 
   /** What to do about a violation of `rule` on `device` blamed on `pc`. */
@@ -101,11 +110,23 @@ export class RulePolicy {
     return { action: best?.action ?? 'report', condition: best?.condition };
   }
 
+  /** Whether a rule is off on a device whatever instruction it blames, so that it need not be judged there. */
+  isOff(rule: RuleNames, device: string): boolean {
+    const wanted = this.list.some(
+      (entry) =>
+        entry.pc !== undefined &&
+        entry.action !== 'off' &&
+        (entry.device === undefined || entry.device === device) &&
+        specificity(entry, rule) >= 0,
+    );
+    return !wanted && this.decide(rule, device, noPc).action === 'off';
+  }
+
   /** What one rule does by itself, for check boxes: no device, no pc. */
   actionOf(id: string): PolicyAction {
     const rule = this.catalogue.find((row) => row.id === id);
     if (rule === undefined) throw new RangeError(`no rule has the id "${id}"${near(id, this.catalogue)}`);
-    return this.decide(rule, '', -1n).action;
+    return this.decide(rule, '', noPc).action;
   }
 }
 
@@ -242,6 +263,9 @@ function patternRank(pattern: string, rule: RuleNames): number {
   if (pattern === '*') return 0;
   return pattern.includes('*') && matchesGlob(globOf(pattern), rule) ? 2 : -1;
 }
+
+/** No instruction lies here: rows for one pc never match. */
+const noPc = -1n;
 
 function sameScope(a: PolicyEntry, b: PolicyEntry): boolean {
   return a.pattern === b.pattern && a.device === b.device && a.pc === b.pc && a.source === b.source;
