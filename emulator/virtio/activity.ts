@@ -4,13 +4,13 @@
 import type { SavedState } from '../bus/access';
 import type { Chain, DeviceFact, DeviceOrigin } from '../record/events';
 import type { BufferPiece, DeviceBuffer, DeviceContext, VirtioDevice } from './device/interface';
+import { suppressionFact, usedFact } from './activity-facts';
 import type { ActivityHost } from './activity-host';
 import { type Action, freshQueue, lasting, type QueueActivity, type SavedActivity } from './activity-state';
 import { chainDefectText, chainErrorKind, type Reaction } from './driver-error';
 import { type BufferOwner, canaryBehind, type InFlight, InFlightBuffer, piecesOf, totalLength } from './in-flight';
 import { InFlightList } from './in-flight-list';
 import { slowResetNanoseconds } from './mood';
-import type { DeviceRing, Suppression } from './queue/ring';
 import type { RandomSequence } from './random-sequence';
 import { ScheduledActions } from './scheduled-actions';
 import { beforeSuspension, forgotten, putOff, suspendPatienceNanoseconds } from './suspension';
@@ -344,13 +344,13 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     this.actions.cancel(({ kind }) => forgotten.includes(kind));
     this.queues = this.queues.map(({ quiet, wanted }) => ({ ...freshQueue(), quiet, wanted }));
     this.host.markSuspended(true);
-    this.record({ kind: 'suspended', device: this.host.name });
+    this.record({ kind: 'suspended', by: 'device', device: this.host.name });
   }
 
   /** What was put off happens now, and every queue is looked at. */
   private runAgain(): void {
     this.host.markSuspended(false);
-    this.record({ kind: 'resumed', device: this.host.name });
+    this.record({ kind: 'resumed', by: 'device', device: this.host.name });
     for (const action of this.deferred.splice(0)) this.actions.plan(action, 0);
     for (const [queue, activity] of this.queues.entries()) {
       if (this.host.ring(queue) === undefined) continue;
@@ -390,7 +390,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       activity.quiet = true;
       const told = ring.tellNotifications(false, this.host.ringFeatures());
       if (told !== undefined) {
-        this.recordSuppression(queue, ring, told);
+        this.record(suppressionFact(this.host.name, queue, ring, told));
         this.requestFetch(queue);
         return;
       }
@@ -481,21 +481,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     const { slot, usedIndex } = ring.putUsed(returned, told.length);
     const heads = batch.map((each) => each.head);
     this.host.ringWatch.used(this.host.name, queue, heads, from, usedIndex);
-    const several = batch.length > 1 ? { batch: batch.length } : undefined;
-    const { name } = this.host;
-    const fact: DeviceFact & DeviceOrigin = {
-      kind: 'used',
-      by: 'device',
-      device: name,
-      queue,
-      head: told.head,
-      length: told.length,
-      slot,
-      usedIndex,
-    };
-    this.record(
-      ring.format === 'packed' || several !== undefined ? { ...fact, ...several, ...packedSize(ring) } : fact,
-    );
+    this.record(usedFact(this.host.name, queue, ring, told, slot, usedIndex, batch.length));
     this.actions.plan({ kind: 'interrupt', queue }, 0);
     // What waited for its turn behind this one may be due.
     if (this.host.ringFeatures().inOrder) this.actions.plan({ kind: 'finish' }, 0);
@@ -520,7 +506,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     const ring = this.host.ring(queue);
     if (ring === undefined) return;
     const told = ring.tellNotifications(true, this.host.ringFeatures());
-    if (told !== undefined) this.recordSuppression(queue, ring, told);
+    if (told !== undefined) this.record(suppressionFact(this.host.name, queue, ring, told));
     if (ring.pending().kind !== 'none') this.actions.plan({ kind: 'service', queue }, 0);
   }
 
@@ -583,12 +569,6 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     this.tell({ kind: 'device-fault', by: 'device', device: this.host.name, message });
   }
 
-  private recordSuppression(queue: number, ring: DeviceRing, { field, value }: Suppression): void {
-    const { name } = this.host;
-    const fact: DeviceFact & DeviceOrigin = { kind: 'suppression', by: 'device', device: name, queue, field, value };
-    this.record(ring.format === 'packed' ? { ...fact, ...packedSize(ring) } : fact);
-  }
-
   private tell(fact: DeviceFact & DeviceOrigin): void {
     this.actions.plan({ kind: 'tell', fact }, 0);
   }
@@ -604,9 +584,4 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   private freshQueues(): QueueActivity[] {
     return this.host.device.queueMaximumSizes.map(freshQueue);
   }
-}
-
-/** What tells the facts of a packed ring apart. */
-function packedSize({ format, size }: DeviceRing): { readonly packedSize?: number } {
-  return format === 'packed' ? { packedSize: size } : {};
 }
