@@ -36,6 +36,10 @@ export interface Sequence {
   readonly code: Uint8Array;
   /** Addresses of LRs that an SC depends on. */
   readonly reservations: readonly number[];
+  /** Where it changes an instruction of its own, undefined where it does not. */
+  readonly patch: { readonly store: number; readonly target: number } | undefined;
+  /** Whether it has instructions that QEMU 7.2 does not know; only the interpreter and the compiler are compared then. */
+  readonly isBeyondQemu: boolean;
 }
 
 /** Distance of sequences: even but not a multiple of 4, so that instructions lie across words and pages in all ways. */
@@ -49,9 +53,11 @@ export function generateSequence(seed: number, index: number, attempt: number, s
   const random = seededRandom(name);
   const start = codeBase + slot * codeStride;
   const context = randomContext(random, (mode, mapped) => start + (mode === 'U' && mapped ? userAlias : 0));
-  const builder = new Builder(random, context, start);
+  const isBeyondQemu = random.once(16);
+  const builder = new Builder(random, context, start, isBeyondQemu);
   const code = builder.build();
-  return { name, context, start, end: start + code.length - 4, code, reservations: builder.reservations };
+  const { reservations, patch } = builder;
+  return { name, context, start, end: start + code.length - 4, code, reservations, patch, isBeyondQemu };
 }
 
 type Fields = Record<string, number>;
@@ -77,9 +83,11 @@ interface Item {
   origin?: number;
   /** Only the item before may lead here: it holds what this one needs. */
   inside?: boolean;
+  /** The target is this item, also where it is inside a pattern. */
+  exact?: boolean;
 }
 
-type Options = Pick<Item, 'target' | 'origin' | 'inside'>;
+type Options = Pick<Item, 'target' | 'origin' | 'inside' | 'exact'>;
 
 /** Rows by what the generator must know about them. */
 type Kind = 'compute' | 'memory' | 'stack' | 'atomic' | 'branch' | 'jump' | 'special';
@@ -103,14 +111,18 @@ export function absentFromQemu(name: string): boolean {
   return /^(czero|cbo)\./.test(name);
 }
 
-const byKind = new Map<Kind, EncodableInstruction[]>();
-for (const name of instructionNames) {
-  if (absentFromQemu(name)) continue;
-  const instruction = required(name);
-  const kind = kindOf(instruction);
-  byKind.set(kind, [...(byKind.get(kind) ?? []), instruction]);
+type Rows = ReadonlyMap<Kind, readonly EncodableInstruction[]>;
+function rowsByKind(names: readonly string[]): Rows {
+  const byKind = new Map<Kind, EncodableInstruction[]>();
+  for (const name of names) {
+    const instruction = required(name);
+    const kind = kindOf(instruction);
+    byKind.set(kind, [...(byKind.get(kind) ?? []), instruction]);
+  }
+  return byKind;
 }
-const rowsOf = (kind: Kind): readonly EncodableInstruction[] => byKind.get(kind) ?? [];
+const commonRows = rowsByKind(instructionNames.filter((name) => !absentFromQemu(name)));
+const beyondRows = rowsByKind(instructionNames.filter(absentFromQemu));
 
 const weights = {
   compute: 52,
@@ -124,6 +136,7 @@ const weights = {
   reservation: 2,
   environment: 1,
   return: 2,
+  patch: 1,
   wait: 1,
   undefined: 1,
 } as const;
@@ -145,11 +158,13 @@ class Builder {
   /** The one interrupt that may be pending. */
   private readonly interrupt: bigint;
   private readonly reserving: Item[] = [];
+  private patching: { readonly store: Item; readonly target: Item } | undefined;
 
   constructor(
     private readonly random: Random,
     private readonly context: Context,
     private readonly start: number,
+    private readonly isBeyondQemu: boolean,
   ) {
     this.constants = [...context.constantRegisters];
     this.mode = context.mode;
@@ -174,6 +189,18 @@ class Builder {
     return this.reserving.map((item) => this.address(this.items.indexOf(item)));
   }
 
+  get patch(): Sequence['patch'] {
+    if (this.patching === undefined) return undefined;
+    const [store, target] = [this.patching.store, this.patching.target].map((item) => this.items.indexOf(item));
+    if (store === undefined || target === undefined || store < 0) return undefined;
+    return { store: this.address(store), target: this.address(target) };
+  }
+
+  private rowsOf(kind: Kind): readonly EncodableInstruction[] {
+    const beyond = this.isBeyondQemu ? beyondRows.get(kind) : undefined;
+    return (this.random.once(2) ? beyond : undefined) ?? commonRows.get(kind) ?? [];
+  }
+
   private add(): void {
     const { random } = this;
     const kind = random.weighted(weights);
@@ -182,11 +209,11 @@ class Builder {
       case 'atomic':
       case 'memory':
       case 'stack':
-        this.addPlain(random.pick(rowsOf(kind)));
+        this.addPlain(random.pick(this.rowsOf(kind)));
         return;
       case 'branch':
       case 'jump':
-        this.push(random.pick(rowsOf(kind)), {}, { target: this.ahead() });
+        this.push(random.pick(this.rowsOf(kind)), {}, { target: this.ahead() });
         return;
       case 'indirect':
         this.addIndirectJump();
@@ -202,6 +229,9 @@ class Builder {
         return;
       case 'return':
         if (!this.translates) this.addReturn();
+        return;
+      case 'patch':
+        this.addPatch();
         return;
       case 'wait':
         this.addWait();
@@ -347,6 +377,51 @@ class Builder {
     this.push(required(`sc.${width}`), { rs1: address, rd: this.destination() }, { inside: true });
     // The reservation is gone now, whatever a machine takes for its extent.
     if (random.once(4)) this.push(required(`sc.${width}`), { rs1: address }, { inside: true });
+  }
+
+  /**
+   * An instruction that is executed, then changed by a store, and after FENCE.I executed again as another one. Once in a sequence.
+   * [RISC-V unpriv. 6]
+   */
+  private addPatch(): void {
+    const { random } = this;
+    // QEMU 7.2 stores past the translation of MPRV to pages that M-mode executes.
+    if (this.patching !== undefined || this.translates) return;
+    const [again, base] = [this.destination(), this.destination()];
+    const word = this.constant(0n);
+    if (again === 0 || base === 0 || again === base || word === undefined) return;
+    const isFit = (name: string): boolean => name !== 'ctzw' && !isInvalidationFence(name);
+    const length = random.pick([2, 4]);
+    const rows = this.rowsOf('compute').filter((row) => row.lengthBytes === length && isFit(row.name));
+    if (rows.length === 0) return;
+    const [first, second] = [this.filled(random.pick(rows)), this.filled(random.pick(rows))];
+    const spoils = (item: Item | undefined): boolean =>
+      item === undefined || [again, base].includes(item.fields['rd'] ?? -1);
+    if (first === undefined || second === undefined || spoils(first) || spoils(second)) return;
+    this.context.x[word] = BigInt(second.instruction === 'word' ? 0 : second.instruction.encode(second.fields));
+    this.push(required('addi'), { rd: again, rs1: 0, imm: 0 });
+    const target = { ...first, inside: true };
+    const place = this.items.length;
+    this.items.push(target);
+    this.push(required('bne'), { rs1: again, rs2: 0 }, { target: place + 6, inside: true });
+    this.push(required('addi'), { rd: again, rs1: 0, imm: 1 }, { inside: true });
+    this.push(required('auipc'), { rd: base, imm: 0 }, { inside: true });
+    this.push(
+      required(length === 4 ? 'sw' : 'sh'),
+      { rs1: base, rs2: word },
+      { target: place, origin: place + 3, inside: true, exact: true },
+    );
+    const store = this.items.at(-1);
+    this.push(required('fence.i'), {}, { inside: true });
+    this.push(required('jal'), { rd: 0 }, { target: place, inside: true, exact: true });
+    if (store !== undefined) this.patching = { store, target };
+  }
+
+  /** An item with random fields, or undefined where its form is reserved. */
+  private filled(instruction: EncodableInstruction): Item | undefined {
+    const fields: Fields = {};
+    for (const field of instruction.fields) fields[field.name] = this.value(field, false);
+    return canEncode(instruction, fields) ? { instruction, fields } : undefined;
   }
 
   /** To a lower or the same mode, to the instruction behind the return. */
@@ -506,12 +581,12 @@ class Builder {
     return bytes;
   }
 
-  private word({ instruction, fields, target, origin }: Item, own: number, last: number): number {
+  private word({ instruction, fields, target, origin, exact }: Item, own: number, last: number): number {
     if (instruction === 'word') return fields['word'] ?? 0;
     if (target === undefined) return instruction.encode(fields);
     const from = origin === undefined ? own : this.address(origin);
     let reached = Math.min(target, last);
-    while (this.items[reached]?.inside === true) reached++;
+    while (exact !== true && this.items[reached]?.inside === true) reached++;
     return instruction.encode({ ...fields, imm: this.address(reached) - from });
   }
 }

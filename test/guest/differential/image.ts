@@ -1,6 +1,7 @@
 // Guest RAM for a batch of sequences: harness, records, code. And the states that the harness leaves there.
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
+import { encodable } from '../../../emulator/cpu/decoder';
 import { buildGuest } from '../harness/compiler';
 import { codeStride, type Sequence } from './generate';
 import {
@@ -77,6 +78,22 @@ export function placeSequence(ram: Uint8Array, index: number, sequence: Sequence
   const code = codeBase - ramBase + index * codeStride;
   ram.fill(0, code, code + codeStride);
   ram.set(sequence.code, code);
+}
+
+/** In place of a sequence: nothing but its end. */
+export function placeEnd(ram: Uint8Array, index: number): void {
+  const ecall = encodable('ecall');
+  if (ecall === undefined) throw new Error('the instruction table has no ecall');
+  const view = viewOf(ram);
+  const start = codeBase + index * codeStride;
+  view.setUint32(start - ramBase, ecall.encode({}), true);
+  view.setBigUint64(recordsBase - ramBase + index * record.bytes + record.end, BigInt(start), true);
+}
+
+/** Whether the records of all sequences are the same bytes. */
+export function sameRecords(one: Uint8Array, other: Uint8Array): boolean {
+  const [start, end] = [recordsBase - ramBase, codeBase - ramBase];
+  return Buffer.compare(one.subarray(start, end), other.subarray(start, end)) === 0;
 }
 
 /** Everything a sequence leaves: 64-bit values by name, in the order of comparison. */

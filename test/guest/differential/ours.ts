@@ -4,7 +4,17 @@ import { createCpu } from '../../../emulator/cpu';
 import { type Cpu, type CpuEnvironment, pageFlag } from '../../../emulator/cpu/contract';
 import { codeStride, type Sequence } from './generate';
 import { chooseRecords, currentRecord, placeHarness, placeSequence } from './image';
-import { codeBase, control, ramBase, ramBytes, recordsBase, resultsBase, scratch, testFinisher } from './layout';
+import {
+  codeBase,
+  control,
+  ramBase,
+  ramBytes,
+  recordsBase,
+  resultsBase,
+  scratch,
+  testFinisher,
+  userAlias,
+} from './layout';
 import { isHole, isProtected } from './context';
 
 /** More than a sequence, its traps and the harness around it can need. */
@@ -25,6 +35,8 @@ class Environment implements CpuEnvironment {
 
   /** Whether accesses that cross pages are unfit, for each sequence. */
   readonly crossingUnfit: boolean[] = [];
+  /** Where each sequence changes itself. */
+  readonly patches: Sequence['patch'][] = [];
 
   private previousStep = -1;
 
@@ -50,8 +62,10 @@ class Environment implements CpuEnvironment {
     return -1;
   };
   beforeWatched: CpuEnvironment['beforeWatched'] = ({ physicalAddress, size, pc, step }) => {
-    const inside = physicalAddress >= scratch.window && physicalAddress + size <= scratch.window + scratch.windowBytes;
     if (isHarness(pc)) return 'proceed';
+    const inWindow =
+      physicalAddress >= scratch.window && physicalAddress + size <= scratch.window + scratch.windowBytes;
+    const inside = inWindow || this.isPatch(Number(pc), physicalAddress, size);
     // The second of the two parts that an access across a page boundary is made of.
     const secondPart = step === this.previousStep && physicalAddress % 4096 === 0;
     this.previousStep = step;
@@ -61,6 +75,11 @@ class Environment implements CpuEnvironment {
     this.note(`an access to 0x${physicalAddress.toString(16)}`);
     return 'stop';
   };
+  private isPatch(pc: number, address: number, size: number): boolean {
+    const patch = this.cpu && this.patches[currentRecord(this.cpu.ram)];
+    if (patch === undefined || (pc !== patch.store && pc !== patch.store + userAlias)) return false;
+    return address >= patch.target && address + size <= patch.target + 4;
+  }
   afterWatched: CpuEnvironment['afterWatched'] = () => undefined;
   time: CpuEnvironment['time'] = () => 0n;
   environmentCall: CpuEnvironment['environmentCall'] = () => false;
@@ -106,6 +125,7 @@ export class OurMachine {
     placeSequence(this.cpu.ram, index, sequence);
     this.cpu.noteOutsideWrite(sequence.start, codeStride);
     this.environment.crossingUnfit[index] = isProtected(sequence.context);
+    this.environment.patches[index] = sequence.patch;
   }
 
   /** Forgets the states of an earlier batch. */
