@@ -1,0 +1,42 @@
+// Alarms that real guests raise under moods and that are true: the specification and the guest's own source say so, at the line named.
+// docs/real-guests.md tells each in words. A campaign fails for every other alarm, and for one of these that has gone.
+import type { MoodSwitch } from '../../../emulator/virtio/mood';
+
+export type GuestName = 'Linux' | 'U-Boot';
+
+export interface TrueAlarm {
+  readonly guest: GuestName;
+  readonly rule: string;
+  /** Where the guest's source does it: file and line of the named release. */
+  readonly source: string;
+  /** Type of the device; absent: any. */
+  readonly device?: string;
+  /** Raised only under one of these; absent: under none too. */
+  readonly moods?: readonly MoodSwitch[];
+}
+
+export const trueAlarms: readonly TrueAlarm[] = [
+  { guest: 'U-Boot', rule: 'init.no-reset', source: 'drivers/virtio/virtio-uclass.c:257' },
+  { guest: 'U-Boot', rule: 'init.no-acknowledge', source: 'drivers/virtio/virtio-uclass.c:286' },
+  { guest: 'U-Boot', rule: 'ordering.publish', source: 'include/virtio_ring.h' },
+  { guest: 'U-Boot', rule: 'ordering.notification-check', source: 'include/virtio_ring.h' },
+  { guest: 'U-Boot', rule: 'ordering.used-index', source: 'include/virtio_ring.h' },
+  { guest: 'U-Boot', rule: 'net.mtu-declined', source: 'drivers/virtio/virtio_net.c', device: 'net' },
+  { guest: 'U-Boot', rule: 'status.reset-not-read-back', source: 'drivers/virtio/virtio_mmio.c', moods: ['slowReset'] },
+];
+
+/** Whether an alarm of this rule is known to be true. */
+export function isTrue(
+  guest: GuestName,
+  rule: string,
+  deviceType: string,
+  moods: readonly MoodSwitch[],
+): TrueAlarm | undefined {
+  return trueAlarms.find(
+    (alarm) =>
+      alarm.guest === guest &&
+      alarm.rule === rule &&
+      (alarm.device === undefined || alarm.device === deviceType) &&
+      (alarm.moods === undefined || alarm.moods.some((mood) => moods.includes(mood))),
+  );
+}
