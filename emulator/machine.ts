@@ -143,6 +143,7 @@ export class Machine {
       }),
       memory: this.memory,
       clock: this.clock,
+      fences: this.cpu,
       sink: this.monitor,
       slots: Array.from({ length: virtioSlots.count }, (_, slot) => ({
         base: virtioSlot(slot).base,

@@ -116,6 +116,8 @@ export function describeDeed(event: VirtioFact): string {
         : `device raised the ${event.cause} interrupt${event.outcome === 'already-pending' ? ' (it was pending already)' : ''}`;
     case 'starved':
       return `device has something for queue ${event.queue} and no buffer to put it into`;
+    case 'stale-fetch':
+      return `device fetched head ${event.head} of queue ${event.queue} without seeing the store of hart ${event.store.hart} to ${hex(event.store.address)} at pc ${hex(event.store.pc)}`;
     case 'config-change':
       return `device changed its configuration: generation ${event.generation}`;
     case 'queue-reset-done':

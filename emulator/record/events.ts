@@ -372,6 +372,20 @@ export type DeviceFact = { readonly device: string } & (
       readonly kind: 'starved';
       readonly queue: number;
     }
+  | {
+      /** The device fetched ring memory to which a hart had stored, and did not see the store: nothing had ordered it. */
+      readonly kind: 'stale-fetch';
+      readonly queue: number;
+      readonly head: number;
+      readonly store: {
+        readonly hart: number;
+        readonly pc: bigint;
+        readonly step: number;
+        /** Guest-physical. */
+        readonly address: number;
+        readonly length: number;
+      };
+    }
   | { readonly kind: 'config-change'; readonly generation: number }
   /** The reset of one queue, asked for by QueueReset, is complete. */
   | { readonly kind: 'queue-reset-done'; readonly queue: number }

@@ -7,6 +7,7 @@ import type { DriverErrorKind, Reaction } from './driver-error';
 import type { DeviceMood } from './mood';
 import type { DeviceRing, RingFeatures } from './queue/ring';
 import type { RingWatch } from './queue/ring-watch';
+import type { DelayedStore } from './store-buffer';
 
 /** The device-independent state that activity works on. */
 export interface ActivityHost {
@@ -21,6 +22,8 @@ export interface ActivityHost {
   readonly completeNanoseconds: number;
   readonly mood: DeviceMood;
   ringFeatures(): RingFeatures;
+  /** What `look` gives, and the driver's stores that it should have seen and did not, under the mood `storeBuffer`. */
+  watching<Result>(look: () => Result): { readonly result: Result; readonly missed: readonly DelayedStore[] };
   /** The ring of a ready queue whose areas lie in RAM. */
   ring(queue: number): DeviceRing | undefined;
   /** DRIVER_OK, activated, and no reset needed. */

@@ -396,9 +396,15 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
       }
     }
     activity.wanted = false;
-    const chain = ring.take(this.host.ringFeatures());
+    const { result: chain, missed } = this.host.watching(() => ring.take(this.host.ringFeatures()));
     this.host.ringWatch.fetched(this.host.name, queue, chain);
     this.record({ kind: 'fetch', by: 'device', device: this.host.name, queue, chain });
+    const [early] = missed;
+    if (early !== undefined) {
+      const { hart, pc, step, address, length } = early;
+      const store = { hart, pc, step, address, length };
+      this.tell({ kind: 'stale-fetch', device: this.host.name, queue, head: chain.head, store });
+    }
     this.accept(queue, chain);
   }
 

@@ -1,7 +1,7 @@
 // The device-independent core of one virtio device: status, features, queues, configuration generation, interrupt status, reset. The
 // transport's registers act on it, the device model sits behind it. [virtio 1.4, 2 and 3.1]
 // Guarantees: questions (`...After`, `inspect`, getters) change nothing; writes never run the device model's queues, they only schedule.
-import type { SavedState } from '../bus/access';
+import type { SavedState, WatchedAccess } from '../bus/access';
 import type { GuestMemory } from '../bus/memory';
 import type { Clock } from '../clock';
 import type { OnDriverError } from '../configuration';
@@ -18,6 +18,7 @@ import { areasOutsideMemory, type RingFeatures, type RingFormat } from './queue/
 import type { RingWatch } from './queue/ring-watch';
 import { DeviceMood, queueSizeInMood, refusedBits } from './mood';
 import { RandomSequence } from './random-sequence';
+import type { DelayedStore, StoreBuffer } from './store-buffer';
 import { type Dialect, type DialectName, dialects } from './spec/dialect';
 import { feature, hasFeature } from './spec/feature';
 import { checkAcceptedFeatures, type FeatureDefect, featureDefectText } from './spec/feature-check';
@@ -48,6 +49,7 @@ interface SavedCore {
   readonly queues: SavedQueues;
   readonly activity: SavedState;
   readonly device: SavedState;
+  readonly storeBuffer: SavedState | undefined;
 }
 
 /** What the core needs around it. */
@@ -65,6 +67,8 @@ export interface CoreEnvironment {
   readonly onDriverError: OnDriverError;
   /** Absent: a friendly device. */
   readonly mood?: DeviceMood;
+  /** What the device sees of memory, where its mood delays stores; absent: `memory` itself. */
+  readonly storeBuffer?: StoreBuffer;
   readonly seed: number;
   /** `either`: a transitional device, which is legacy for as long as its driver uses the legacy interface. */
   readonly interface: 'modern' | 'legacy' | 'either';
@@ -114,7 +118,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.name = environment.name;
     this.device = environment.device;
     this.offeredFeatures = environment.offeredFeatures;
-    this.memory = environment.memory;
+    this.memory = environment.storeBuffer ?? environment.memory;
     this.clock = environment.clock;
     this.sink = environment.sink;
     this.ringWatch = environment.ringWatch;
@@ -239,6 +243,15 @@ export class VirtioCore implements ActivityHost, QueueOwner {
 
   resetDone(): void {
     this.resettingStatus = undefined;
+  }
+
+  /** A hart stored to a page of a ring. */
+  stored(access: WatchedAccess): void {
+    this.environment.storeBuffer?.stored(access);
+  }
+
+  watching<Result>(look: () => Result): { readonly result: Result; readonly missed: readonly DelayedStore[] } {
+    return this.environment.storeBuffer?.watching(look) ?? { result: look(), missed: [] };
   }
 
   /** What a driver did that a mood answers. */
@@ -555,6 +568,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
       queues: this.queues.save(),
       activity: this.activity.save(),
       device: this.device.save(),
+      storeBuffer: this.environment.storeBuffer?.save(),
     };
     return saved;
   }
@@ -578,6 +592,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.activity.restore(saved.activity);
     if (this.activated) this.activity.reactivate();
     this.device.restore(saved.device);
+    if (saved.storeBuffer !== undefined) this.environment.storeBuffer?.restore(saved.storeBuffer);
   }
 }
 

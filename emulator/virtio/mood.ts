@@ -63,6 +63,13 @@ export const moodTable = [
     strict: true,
   },
   {
+    name: 'storeBuffer',
+    meaning:
+      'What the driver stores to rings and tables reaches the device up to 10 microseconds late, as a hart may delay it: out of order, unless a fence or a release keeps the order.',
+    section: '2.7.13.3',
+    strict: true,
+  },
+  {
     name: 'slowReset',
     meaning: 'A reset takes 5 microseconds, in which Status keeps its value and writes are lost.',
     section: '2.4.1',
@@ -131,7 +138,6 @@ export type MoodSwitch = (typeof moodTable)[number]['name'];
 export const refusedMoods: Readonly<Record<string, string>> = {
   preAgedIndices:
     'a queue begins at index 0 on both sides, so no legal device can begin elsewhere; with eagerFetch and a latency of "0us" 65536 requests take a second or two',
-  storeBuffer: 'delaying what a device sees of stores is not available in this version of Ringside',
   splitFrames: 'splitting received frames is not available in this version of Ringside',
 };
 

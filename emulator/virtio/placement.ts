@@ -12,6 +12,7 @@ import { mainChannel } from './device/interface';
 import { DeviceMood, offerInMood, queueSizeInMood } from './mood';
 import type { VirtioDeviceInspection } from './inspection';
 import type { RingWatch } from './queue/ring-watch';
+import { type FenceSource, StoreBuffer } from './store-buffer';
 import type { TransportName } from './spec/feature';
 import { MmioTransport } from './transport/mmio';
 import { mmioLegacyLayout } from './transport/mmio-legacy-registers';
@@ -31,6 +32,8 @@ export interface VirtioSlot {
 export interface VirtioEnvironment {
   readonly memory: GuestMemory;
   readonly clock: Clock;
+  /** Absent: nobody can tell, so that the mood `storeBuffer` delays nothing. */
+  readonly fences?: FenceSource;
   readonly sink: EventSink;
   readonly slots: readonly VirtioSlot[];
   readonly pci: PciHost;
@@ -176,10 +179,11 @@ function makeCore(
   side: TransportSide,
 ): VirtioCore {
   const { name, fetchNanoseconds, completeNanoseconds, onDriverError } = configuration;
-  const { memory, clock, sink, seed } = environment;
+  const { memory, clock, sink, seed, fences } = environment;
   const mood = new DeviceMood(configuration.mood ?? [], configuration.hostile ?? false, seed, name);
   const { deviceId, queueSize: usualSize } = deviceTypes[configuration.type];
   const offered = offerInMood(deviceId, offeredFeatures(configuration), mood);
+  const delays = mood.has('storeBuffer') && fences !== undefined;
   const queueSize = queueSizeInMood(configuration.queueSize ?? usualSize, 0, mood);
   return new VirtioCore({
     name,
@@ -194,6 +198,9 @@ function makeCore(
     onDriverError,
     seed,
     mood,
+    ...(delays && {
+      storeBuffer: new StoreBuffer({ memory, fences, now: () => clock.now(), choose: (limit) => mood.choose(limit) }),
+    }),
     dialect: configuration.dialect ?? '1.x',
     output: (channel, bytes) => environment.output(channel === mainChannel ? name : `${name}.${channel}`, bytes),
     ...side,

@@ -87,7 +87,17 @@ export function createVirtio(configurations: readonly DeviceConfiguration[], env
     if (names.has(name)) throw new Error(`two devices are called ${name}: names must differ`);
     names.add(name);
   }
-  const ringWatch = new RingWatch(memory, sink, (page, flags) => environment.setWatch(page, flags));
+  // Only what virtio itself watches: a debugger's watchpoint changes nothing that a device sees.
+  const ringPages = new Set<number>();
+  const ringWatch = new RingWatch(memory, sink, (page, flags) => {
+    if (flags === 0) ringPages.delete(page);
+    else ringPages.add(page);
+    environment.setWatch(page, flags);
+  });
+  const isInRing = ({ physicalAddress, size }: WatchedAccess): boolean =>
+    [physicalAddress, physicalAddress + size - 1].some((at) =>
+      ringPages.has(Math.floor((at - memory.base) / pageBytes)),
+    );
   const onMmio = configurations.filter((configuration) => !isOnPci(configuration));
   const assigned = assignSlots(onMmio, slots.length);
   const placed = new Map(onMmio.map((configuration, i) => [assigned[i], configuration] as const));
@@ -99,13 +109,17 @@ export function createVirtio(configurations: readonly DeviceConfiguration[], env
     devices.push(device);
     return transport;
   });
+  const delayed = devices.filter(({ core }) => core.mood.has('storeBuffer'));
   const order = configurations.map((configuration) => configuration.name);
   devices.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
   return {
     regions,
     devices,
     beforeWatched: (access) => ringWatch.before(access),
-    afterWatched: (access) => ringWatch.after(access),
+    afterWatched: (access) => {
+      if (delayed.length > 0 && isInRing(access)) for (const { core } of delayed) core.stored(access);
+      ringWatch.after(access);
+    },
     input: (channel, bytes) => {
       const device = devices.find((candidate) => candidate.name === channel);
       if (device === undefined) throw new Error(`there is no device ${channel} to take input`);
@@ -127,6 +141,8 @@ export function createVirtio(configurations: readonly DeviceConfiguration[], env
     },
   };
 }
+
+const pageBytes = 4096;
 
 /** A sink that also tells a device with a mood what its driver does. */
 function hearing(sink: EventSink, coreOf: (fact: VirtioFact) => VirtioCore | undefined): EventSink {

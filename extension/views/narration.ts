@@ -237,6 +237,11 @@ export function sentenceOf(event: VirtioEvent): RichText {
       ];
     case 'starved':
       return [{ strong: 'Device has no buffer' }, ` in queue ${event.queue} for what came from outside.`];
+    case 'stale-fetch':
+      return [
+        { strong: 'Device fetched before a store was visible' },
+        `: hart ${event.store.hart} had stored to ${formatAddress(event.store.address)}, and nothing had ordered it.`,
+      ];
     case 'config-change':
       return [{ strong: 'Device changed its configuration' }, `; generation ${event.generation}.`];
     case 'queue-reset-done':

@@ -68,6 +68,8 @@ export class Bench {
   steps = 0;
   /** Where the next access is executed, unless it says otherwise. */
   nextPc = 0x8000_0000n;
+  /** Which of two harts executes it. */
+  hart: 0 | 1 = 0;
   private readonly ram = new Uint8Array(ramBytes);
   private readonly pageFlags = new Uint8Array(ramBytes / pageBytes);
   private readonly map: AddressMap;
@@ -150,7 +152,7 @@ export class Bench {
 
   load(address: number, size: AccessSize, pc?: bigint): bigint {
     const by = this.access(address, pc);
-    this.order.noteAccess('load', address, size, by.pc, by.step);
+    this.order.noteAccess(by.hart, 'load', address, size, by.pc, by.step);
     if (this.memory.contains(address, size)) {
       const value = this.value(address, size);
       const access = watched(by, address, size, 'load', value, value);
@@ -168,7 +170,7 @@ export class Bench {
 
   store(address: number, size: AccessSize, value: bigint | number, pc?: bigint): void {
     const by = this.access(address, pc);
-    this.order.noteAccess('store', address, size, by.pc, by.step);
+    this.order.noteAccess(by.hart, 'store', address, size, by.pc, by.step);
     const bits = BigInt.asUintN(size * 8, BigInt(value));
     if (this.memory.contains(address, size)) {
       const access = watched(by, address, size, 'store', bits, this.value(address, size));
@@ -193,7 +195,7 @@ export class Bench {
   fence(pred: string, succ: string): void {
     if (!this.judgesOrder) return;
     const by = this.access(0, undefined);
-    this.order.noteFence(pred, succ, by.pc, by.step);
+    this.order.noteFence(by.hart, pred, succ, by.pc, by.step);
     this.step();
   }
 
@@ -240,7 +242,7 @@ export class Bench {
   private access(address: number, pc: bigint | undefined): Accessor {
     const at = pc ?? this.nextPc;
     if (pc === undefined) this.nextPc += 4n;
-    return { hart: 0, pc: at, virtualAddress: BigInt(address), step: this.steps };
+    return { hart: this.hart, pc: at, virtualAddress: BigInt(address), step: this.steps };
   }
 
   private watched(access: WatchedAccess, flag: number, effect: () => void): void {
@@ -301,6 +303,7 @@ export class Bench {
     return createVirtio(options.devices ?? [], {
       memory: this.memory,
       clock: this.clock,
+      ...(options.order === true && { fences: this.order }),
       sink: this.monitor,
       slots: this.slots(),
       pci: this.pci,

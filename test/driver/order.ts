@@ -9,7 +9,8 @@ const letters = 'iorw';
 const stackPointerRegister = 2;
 
 export class BenchOrder implements OrderSource {
-  private readonly fence = Array.from({ length: 4 }, () => [-1, -1, -1, -1]);
+  /** By hart. */
+  private readonly fence = Array.from({ length: 2 }, () => Array.from({ length: 4 }, () => [-1, -1, -1, -1]));
   private isTraced = false;
   stackPointer = 0n;
   /** The newest access: its pc and what it does. */
@@ -17,11 +18,11 @@ export class BenchOrder implements OrderSource {
 
   constructor(private readonly tell: (instruction: TracedInstruction) => void) {}
 
-  fenceEpochs(): FenceEpochs {
-    return { fence: this.fence, acquire: -1, release: -1 };
+  fenceEpochs(hart: number): FenceEpochs {
+    return { fence: this.fence[hart] ?? [], acquire: -1, release: -1 };
   }
-  lastFence(_hart: number, earlier: OrderClass, later: OrderClass): number {
-    return this.fence[orderClass[earlier]]?.[orderClass[later]] ?? -1;
+  lastFence(hart: number, earlier: OrderClass, later: OrderClass): number {
+    return this.fence[hart]?.[orderClass[earlier]]?.[orderClass[later]] ?? -1;
   }
   /** A script has no registers but a stack pointer, if it says so. */
   readX(_hart: number, register: number): bigint {
@@ -38,25 +39,25 @@ export class BenchOrder implements OrderSource {
   }
 
   /** A fence with sets such as `rw`. */
-  noteFence(pred: string, succ: string, pc: bigint, step: number): void {
+  noteFence(hart: number, pred: string, succ: string, pc: bigint, step: number): void {
     const bits = (set: string): number =>
       Array.from(set).reduce((all, letter) => all | (8 >> letters.indexOf(letter)), 0);
     const effects = { ...plain, fence: { pred: bits(pred), succ: bits(succ), total: false } };
-    this.report({ hart: 0, pc, step, effects, physicalAddress: undefined });
-    for (const p of pred) for (const s of succ) this.set(letters.indexOf(p), letters.indexOf(s), step);
+    this.report({ hart, pc, step, effects, physicalAddress: undefined });
+    for (const p of pred) for (const s of succ) this.set(hart, letters.indexOf(p), letters.indexOf(s), step);
   }
 
-  noteAccess(kind: 'load' | 'store', address: number, bytes: AccessSize, pc: bigint, step: number): void {
+  noteAccess(hart: number, kind: 'load' | 'store', address: number, bytes: AccessSize, pc: bigint, step: number): void {
     const effects = { ...plain, memory: { kind, bytes, base: 0, offset: BigInt(address), data: noRegisters } };
-    this.report({ hart: 0, pc, step, effects, physicalAddress: address });
+    this.report({ hart, pc, step, effects, physicalAddress: address });
     this.newest = { pc, effects };
   }
 
   private report(instruction: TracedInstruction): void {
     if (this.isTraced) this.tell(instruction);
   }
-  private set(pred: number, succ: number, step: number): void {
-    const row = this.fence[pred];
+  private set(hart: number, pred: number, succ: number, step: number): void {
+    const row = this.fence[hart]?.[pred];
     if (row !== undefined) row[succ] = step;
   }
 }

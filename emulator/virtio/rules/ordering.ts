@@ -206,6 +206,29 @@ export const orderingRules: readonly Rule[] = [
     broken: unorderedBuffer,
   }),
   rule('ordering', {
+    id: 'ordering.stale-fetch',
+    title: 'Driver exposed a buffer before the device could see all of its descriptors',
+    why: 'The device saw the new index and fetched old bytes: the store was still on its way, because nothing ordered it before the index. Between two harts it takes a lock that orders as well.',
+    fix: 'Execute `fence w,w` behind the stores, on the hart that makes them; when another hart publishes, hand the ring over with a release and an acquire.',
+    level: 'must',
+    blames: 'descriptor store',
+    covers: ['split.update-idx.driver.1'],
+    section: '2.7.13.3.1',
+    follows: ['ordering.publish', 'ordering.publish-buffer', 'ordering.packed-publish'],
+    on: ['stale-fetch'],
+    broken: ({ queue, head, store }) => ({
+      message: `Queue ${queue}: the device fetched ${head} and did not see the store to ${hex(store.address)} that the driver had made.`,
+      evidence: [
+        seen(
+          'store',
+          `${store.length} bytes at ${hex(store.address)}, hart ${store.hart}, pc ${hex(store.pc)}, step ${store.step}`,
+        ),
+        seen('missing', 'fence w,w behind the store, or a release that the publishing hart acquires'),
+      ],
+      blamed: store,
+    }),
+  }),
+  rule('ordering', {
     id: 'ordering.notification-check',
     title: 'Driver looked whether to notify without ordering its index before the look',
     why: 'The load may be done before the store is visible. The device stops looking in between and asks for a notification, the driver still reads that none is wanted, and both wait for ever.',

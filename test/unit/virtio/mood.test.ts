@@ -12,7 +12,7 @@ import { ScriptedDriver } from '../../driver/driver';
 const names = moodTable.map(({ name }) => name);
 
 function start(mood: readonly MoodSwitch[], options: Partial<BenchOptions> = {}, features?: bigint): ScriptedDriver {
-  const bench = new Bench({ devices: [blockDevice({ mood })], rules: { '*': 'report' }, ...options });
+  const bench = new Bench({ devices: [blockDevice({ mood })], rules: { '*': 'report' }, order: true, ...options });
   const d = new ScriptedDriver(bench, { queueSize: 4, ...(features !== undefined && { features }) });
   d.probe();
   d.reset();

@@ -40,6 +40,16 @@ header->sector = sector;
 *status = 0xff;
 ${publish}`,
   },
+  'ordering.stale-fetch': {
+    demanded:
+      'All stores of a request are visible to the device before the index that exposes it, whichever harts made them.',
+    hardware:
+      'Seen with the mood `storeBuffer`, and on any machine with store buffers: one hart fills descriptors, another publishes, and the hand-over between them was a plain flag. Two harts on one cluster mostly get away with it, on two clusters not.',
+    wrong: `fill(&desc[head]);
+filled[head] = true; /* another hart waits for this */`,
+    right: `fill(&desc[head]);
+atomic_store_explicit(&filled[head], true, memory_order_release);`,
+  },
   'ordering.notification-check': {
     demanded: 'The new index is visible before the driver looks whether the device wants to be told.',
     hardware:

@@ -122,6 +122,28 @@ export const orderingTwins: readonly Twin[] = [
       return pc;
     },
   })),
+  {
+    rule: 'ordering.stale-fetch',
+    bench: () => ({ devices: [blockDevice({ mood: ['storeBuffer'] })], order: true }),
+    script: (d, wrong, bench) => {
+      d.start();
+      const queue = d.queue();
+      for (let i = 0; i < 30 && !bench.monitor.events.slice(0).some(({ kind }) => kind === 'stale-fetch'); i++) {
+        d.storeSlot(queue, d.addChain(queue, piecesOf(blockParts(d, blockRequestType.IN))));
+        if (!wrong) d.orderStores();
+        // The other hart has been told, and publishes.
+        bench.hart = 1;
+        queue.availableIndex++;
+        d.storeIndex(queue, queue.availableIndex);
+        d.notifyIfWanted(queue);
+        bench.hart = 0;
+        bench.run(30_000);
+        if (d.hasUsed(queue)) d.collect(queue);
+        d.serveInterrupt();
+      }
+      return undefined;
+    },
+  },
   { rule: 'ordering.doorbell', bench: ordered, script: doorbell },
   {
     rule: 'ordering.doorbell-platform',
