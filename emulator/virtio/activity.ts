@@ -403,7 +403,8 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     if (early !== undefined) {
       const { hart, pc, step, address, length } = early;
       const store = { hart, pc, step, address, length };
-      this.tell({ kind: 'stale-fetch', device: this.host.name, queue, head: chain.head, store });
+      const { head } = chain;
+      this.tell({ kind: 'stale-fetch', by: 'device', device: this.host.name, queue, head, store });
     }
     this.accept(queue, chain);
   }
