@@ -1,6 +1,7 @@
 // The commands of the palette, the toolbar and the trees.
 import * as vscode from 'vscode';
 import { sectionLink } from '../../emulator/virtio/rules/links';
+import { screens } from '../../webview/model/messages';
 import type { ViolationReport } from '../debug/target';
 import type { RuleSummary } from '../worker/rule-summary';
 import type { DataBreakpoints } from './data-breakpoints';
@@ -28,7 +29,12 @@ export function registerCommands(around: CommandSurroundings): vscode.Disposable
   const { sessions, mutes } = around;
   const commands: Readonly<Record<string, Command>> = {
     'ringside.openSample': () => openSampleProject(around.extension),
-    'ringside.openInspector': (device) => around.inspector.open(typeof device === 'string' ? device : undefined),
+    'ringside.openInspector': (device, screen, queue) =>
+      around.inspector.open(
+        typeof device === 'string' ? device : undefined,
+        screens.find((each) => each === screen),
+        typeof queue === 'number' ? queue : undefined,
+      ),
     'ringside.openWalkthrough': () =>
       vscode.commands.executeCommand(
         'workbench.action.openWalkthrough',

@@ -1,5 +1,6 @@
 // The guest's devices as a native tree: status, queues, violations, and data breakpoints of the inspector. Drawn from the same pictures as the inspector.
 import * as vscode from 'vscode';
+import type { Screen } from '../../webview/model/messages';
 import type { ViolationReport } from '../debug/target';
 import { fileName, levelWord } from '../debug/violation-text';
 import type { DataBreakpoints } from './data-breakpoints';
@@ -13,6 +14,8 @@ type Node =
       readonly description: string;
       readonly tooltip?: string;
       readonly icon: string;
+      /** What the inspector shows of it. */
+      readonly opens: readonly [device: string, screen: Screen, queue?: number];
     }
   | { readonly kind: 'violation'; readonly violation: ViolationReport }
   | { readonly kind: 'data-breakpoint'; readonly dataId: string };
@@ -70,6 +73,7 @@ export class DevicesTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
         item.description = node.description;
         item.iconPath = new vscode.ThemeIcon(node.icon);
         item.tooltip = node.tooltip ?? `${node.label}: ${node.description}`;
+        item.command = { command: 'ringside.openInspector', title: 'Open Inspector', arguments: [...node.opens] };
         return item;
       }
       case 'violation': {
@@ -125,9 +129,16 @@ export class DevicesTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
         label: queue.name,
         description: `queue ${queue.index} · ${queue.ready ? `${queue.size} entries · ${queue.caption}` : 'not ready'}`,
         icon: queue.ready ? 'list-ordered' : 'circle-slash',
+        opens: [node.name, 'queues', queue.index],
       }));
       return [
-        { kind: 'fact', label: 'Status', description: device.handshake.status, icon: 'pulse' },
+        {
+          kind: 'fact',
+          label: 'Status',
+          description: device.handshake.status,
+          icon: 'pulse',
+          opens: [node.name, 'overview'],
+        },
         ...facts,
         ...found,
       ];

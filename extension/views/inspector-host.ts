@@ -54,9 +54,9 @@ export class InspectorPageHost implements vscode.Disposable {
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 
-  /** Selects a device and, when given, turns to a screen. */
-  show(device: string | undefined, screen: Screen | undefined): void {
-    if (device !== undefined) this.selection = { device };
+  /** Selects a device, and one of its queues, and turns to a screen; what is not given stays. */
+  show(device: string | undefined, screen: Screen | undefined, queue?: number): void {
+    if (device !== undefined) this.selection = { device, ...(queue !== undefined && { queue }) };
     this.screen = screen;
     this.refresh();
   }

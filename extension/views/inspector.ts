@@ -36,7 +36,7 @@ export class Inspector implements vscode.Disposable, vscode.WebviewViewProvider,
   }
 
   /** Brings the tab to the front, or makes one beside the source. */
-  open(device?: string, screen?: Screen): void {
+  open(device?: string, screen?: Screen, queue?: number): void {
     if (this.panel === undefined)
       this.adopt(
         vscode.window.createWebviewPanel(
@@ -47,7 +47,7 @@ export class Inspector implements vscode.Disposable, vscode.WebviewViewProvider,
         ),
       );
     else this.panel.view.reveal(undefined, true);
-    this.panel?.page.show(device, screen);
+    this.panel?.page.show(device, screen, queue);
   }
 
   deserializeWebviewPanel(view: vscode.WebviewPanel): Promise<void> {

@@ -1,4 +1,4 @@
-// Next Ring Event, step by step through the first requests of the correct driver. After each step the inspector's picture is compared with
+// Next Ring Event, step by step through the first requests of the correct driver, and back again. After each step the inspector's picture is compared with
 // the trace that the command line writes of the same guest, folded up to the same event by the code below.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -21,6 +21,7 @@ import {
 import { until } from './harness/workbench.mjs';
 
 const steps = 26;
+const back = 9;
 const [NEXT, WRITE] = [1, 2];
 
 /** The events of a free run on the command line. */
@@ -107,6 +108,7 @@ function readPicture(page) {
       );
     const position = (name) => /idx ([\d,]+)/.exec(document.querySelector(`section.${name} thead`).innerText)[1];
     return {
+      past: document.querySelector('.chip.past') !== null,
       stopped: [...document.querySelectorAll('.chip')].some((chip) => chip.innerText.includes('Stopped')),
       events: document.querySelector('.transport').innerText,
       availIdx: position('available'),
@@ -171,6 +173,7 @@ test('Next Ring Event moves the picture, and the picture says what the trace say
     const events = traceOf(folder);
     const line = lineOf('virtqueue.c', 'queue->avail.ring[queue->next_avail % QUEUE_SIZE] = head;');
     let page;
+    let live = 0;
 
     await step('a breakpoint stops where the first chain is published', async () => {
       await w.openFile('virtqueue.c');
@@ -226,6 +229,55 @@ test('Next Ring Event moves the picture, and the picture says what the trace say
       for (const kind of ['ring-store', 'publish', 'notify', 'fetch', 'used', 'interrupt', 'collect'])
         assert.ok(seen.has(kind), `no ${kind} among ${[...seen.keys()]}`);
       one.diagnostic([...seen].map(([kind, count]) => `${kind} ${count}`).join(', '));
+    });
+
+    await step(
+      `back through ${back} of them, the picture equals the trace again, and says how far back it is`,
+      async () => {
+        const earlier = async (before, ask) => {
+          const older = async () => {
+            const picture = await readPicture(page);
+            return picture.past && eventsIn(picture) < before && picture;
+          };
+          for (let tries = 0; tries < 2; tries++) {
+            await ask();
+            const picture = await until(older, { timeout: 8000, what: 'an earlier picture' }).catch(() => undefined);
+            if (picture !== undefined) return picture;
+          }
+          await ask();
+          return until(older, { timeout: 30_000, what: `a picture before event ${before}` });
+        };
+        live = eventsIn(await readPicture(page));
+        let before = live;
+        for (let i = 0; i < back; i++) {
+          const picture = await earlier(before, async () => {
+            if (i % 3 === 0) await w.debugAction('Previous Ring Event');
+            else if (i % 3 === 1) await page.getByRole('button', { name: 'Previous ring event' }).click();
+            else await page.locator('#tab-queues').press('[');
+          });
+          before = compare(picture, events).count;
+          assert.match(picture.events, new RegExp(`of ${live}$`));
+        }
+      },
+    );
+
+    await step('the timeline shows what came after, leads to any event, and back to the live end', async () => {
+      await showScreen(page, 'timeline');
+      const ahead = page.locator('.event-list tr.ahead[data-event]');
+      assert.ok((await ahead.count()) >= back - 1);
+      const target = ahead.nth(2);
+      const index = Number(await target.getAttribute('data-event')) + 1;
+      await target.click({ position: { x: 20, y: 8 } });
+      await until(async () => eventsIn({ events: await page.locator('.transport').innerText() }) === index, {
+        what: `event ${index} to be shown`,
+      });
+      await page.getByRole('button', { name: 'Return to the live end' }).click();
+      await until(async () => eventsIn({ events: await page.locator('.transport').innerText() }) === live, {
+        what: 'the live end',
+      });
+      await page.locator('.chip.past').waitFor({ state: 'detached' });
+      await showScreen(page, 'queues');
+      compare(await readPicture(page), events);
     });
 
     await step('status and features say what the trace says', async () => {

@@ -354,8 +354,11 @@ export class Workbench {
     const num = this.page
       .locator('.editor-instance .margin-view-overlays .line-numbers', { hasText: new RegExp(`^${line}$`) })
       .first();
-    const b = await num.boundingBox();
-    const m = await this.page.locator('.editor-instance .margin').first().boundingBox();
+    // The editor draws its lines anew after it has scrolled.
+    const b = await until(() => num.boundingBox(), { what: `line ${line} to be in sight` });
+    const m = await until(() => this.page.locator('.editor-instance .margin').first().boundingBox(), {
+      what: 'the margin',
+    });
     await this.page.mouse.click(m.x + 10, b.y + b.height / 2);
     await until(async () => (await this.breakpoints()) !== before, { what: `a breakpoint glyph at line ${line}` });
   }
