@@ -1,8 +1,9 @@
 // What a machine is asked for and why it comes back: the vocabulary between the machine and whoever runs it.
-import type { WatchedAccess } from './bus/access';
+import type { SavedState, WatchedAccess } from './bus/access';
 import type { FinishOutcome } from './board/contract';
 import type { CpuOptions } from './cpu/contract';
 import type { VirtioEvent } from './record/events';
+import type { SavedDisk } from './record/revertible-disk';
 import type { Violation } from './virtio/violation';
 import type { RulePolicy } from './virtio/watch/policy';
 
@@ -59,4 +60,17 @@ export interface MachineOptions {
   readonly revertible?: boolean;
   /** How the processor gets its speed; executions are the same whatever is chosen. */
   readonly processor?: Pick<CpuOptions, 'compiler' | 'compileThreshold'>;
+}
+
+/** Everything of a machine but RAM, as plain data. */
+export interface MachineState {
+  readonly applied: number;
+  readonly idleSince: number;
+  readonly finished: FinishOutcome | undefined;
+  readonly cpu: SavedState;
+  readonly clock: SavedState;
+  readonly board: SavedState;
+  readonly virtio: SavedState;
+  readonly monitor: SavedState;
+  readonly disks: readonly SavedDisk[];
 }

@@ -29,23 +29,17 @@ import { poisonByte } from './virtio/mood';
 import { littleEndian } from './virtio/spec/wire-layout';
 import { createVirtio, devicesAt, type Virtio } from './virtio/virtio';
 import type { Violation } from './virtio/violation';
-import type { MachineExit, MachineListener, MachineOptions, RunOptions, Watchpoint } from './machine-contract';
+import type {
+  MachineExit,
+  MachineListener,
+  MachineOptions,
+  MachineState,
+  RunOptions,
+  Watchpoint,
+} from './machine-contract';
 import { createMonitor, type Monitor } from './virtio/watch/monitor';
 
 export type { MachineExit, MachineListener, MachineOptions, RunOptions, Watchpoint } from './machine-contract';
-
-/** Everything of a machine but RAM, as plain data. */
-interface MachineState {
-  readonly applied: number;
-  readonly idleSince: number;
-  readonly finished: FinishOutcome | undefined;
-  readonly cpu: SavedState;
-  readonly clock: SavedState;
-  readonly board: SavedState;
-  readonly virtio: SavedState;
-  readonly monitor: SavedState;
-  readonly disks: readonly SavedState[];
-}
 
 export class Machine {
   readonly cpu: Cpu;
@@ -324,6 +318,14 @@ export class Machine {
       disks: this.disks.map((disk) => disk.save()),
     };
     return state;
+  }
+
+  blocksOf(saved: SavedState): readonly ReadonlyMap<number, Uint8Array>[] {
+    return (saved as MachineState).disks.map(({ blocks }) => blocks);
+  }
+  /** Bytes kept of host images as they were before the guest's flushes changed them. */
+  get imageBytes(): number {
+    return this.disks.reduce((sum, { originalBytes }) => sum + originalBytes, 0);
   }
 
   /** Puts back what `save` gave, after RAM. Listeners hear nothing until the machine is where it was. */

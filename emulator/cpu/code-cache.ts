@@ -86,13 +86,6 @@ export class CodeCache {
     for (let halfword = first; halfword <= last; halfword++) this.dropRecord(slot, halfword);
   }
 
-  /** Forgets everything that was decoded. */
-  dropAll(): void {
-    for (const page of this.pageOfSlot) if (page >= 0) this.forgetPage(page);
-    this.pageOfSlot.fill(-1);
-    this.nextSlot = 0;
-  }
-
   setBreakpoints(pcs: readonly bigint[]): void {
     const offsets = new Set(pcs.map((pc) => Number(pc & 0xffen)));
     const changed = [...offsets, ...this.breakpointOffsets].filter(

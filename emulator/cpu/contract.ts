@@ -204,7 +204,10 @@ export interface Cpu {
   /** Instructions retired (`minstret`) of one hart. */
   retired(hart: number): number;
 
-  /** Registers, CSRs and hart states, not RAM. */
+  /**
+   * Registers, CSRs and hart states, not RAM. What was decoded and compiled stays: `noteOutsideWrite` must have been told of RAM that
+   * changed meanwhile.
+   */
   save(): SavedState;
   restore(state: SavedState): void;
 }

@@ -354,8 +354,6 @@ export class Processor implements Cpu {
 
   restore(saved: SavedState): void {
     if (!isSavedProcessor(saved, this.harts)) throw new Error(`this is no saved processor with ${this.harts} harts`);
-    this.code.dropAll();
-    this.compiler?.forgetCounts();
     saved.harts.forEach((savedHart, index) => {
       const hart = this.hart(index);
       restoreHart(hart.state, savedHart);

@@ -7,7 +7,7 @@ import { isBefore, type Moment } from './moment';
 import type { Snapshot } from './snapshots';
 
 export interface HistoryOptions {
-  /** Bytes for snapshots, state included; about. */
+  /** Bytes for snapshots, the blocks of disks and the event log; about. */
   readonly budgetBytes: number;
   /** Steps from one snapshot to the next while the machine runs; running again takes about as many at most. */
   readonly intervalSteps?: number;
@@ -20,6 +20,8 @@ export interface PastStop {
 }
 
 const defaultIntervalSteps = 5_000_000;
+/** Of the budget, at most one part in so many is events: older ones come again when the run does. */
+const eventsShare = 4;
 /** The first snapshot, the newest, and the one that RAM is told by. */
 const fewestSnapshots = 3;
 
@@ -37,6 +39,7 @@ export class History {
     this.interval = options.intervalSteps ?? defaultIntervalSteps;
     this.budgetBytes = options.budgetBytes;
     this.end = machine.moment;
+    machine.monitor.events.limitTo(options.budgetBytes / eventsShare);
     machine.snapshots.take();
   }
 
@@ -50,7 +53,8 @@ export class History {
   }
   /** Bytes in use. */
   get bytes(): number {
-    return this.machine.snapshots.bytes;
+    const { snapshots, monitor, imageBytes } = this.machine;
+    return snapshots.bytes + monitor.events.bytes + imageBytes;
   }
 
   /** As the machine's own `run`, with snapshots on the way. */
@@ -61,7 +65,8 @@ export class History {
       const untilStep = Math.min(options.untilStep, Math.max(due, machine.steps + 1));
       const exit = machine.run({ ...options, untilStep });
       this.noteReached();
-      if (machine.steps >= due) this.take();
+      if (machine.steps >= due) machine.snapshots.take();
+      this.thin();
       if (exit.kind !== 'limit' || machine.steps >= options.untilStep) return exit;
     }
   }
@@ -191,7 +196,7 @@ export class History {
   /** Drops the snapshot whose absence makes the smallest gap for its age, until the rest fits. */
   private thin(): void {
     const { snapshots } = this.machine;
-    while (snapshots.bytes > this.budgetBytes && snapshots.all.length > fewestSnapshots) {
+    while (this.bytes > this.budgetBytes && snapshots.all.length > fewestSnapshots) {
       const { all } = snapshots;
       let chosen: Snapshot | undefined;
       let least = Infinity;

@@ -8,12 +8,16 @@ export function weightOf(event: VirtioEvent): number {
   return event.kind === 'fetch' ? 1 + event.chain.elements.length : 1;
 }
 
+/** Memory of one unit of weight: an object with about a dozen fields. */
+const bytesOfEvent = 200;
+
 export class EventLog {
   /** Circular: the event with index i stands at i modulo capacity. */
   private readonly cells: (VirtioEvent | undefined)[] = [];
   private nextIndex = 0;
   private firstIndex = 0;
   private weight = 0;
+  private greatestWeight: number;
   private readonly listeners = new Set<(event: VirtioEvent) => void>();
 
   /** @param capacity how much is kept, as `weightOf` counts it; 1 or more. The newest event is kept whatever it weighs. */
@@ -21,6 +25,7 @@ export class EventLog {
     if (!Number.isInteger(capacity) || capacity < 1) {
       throw new RangeError(`an event log needs a capacity of 1 or more events, found ${capacity}`);
     }
+    this.greatestWeight = capacity;
   }
 
   /** Index that the next event gets: the number of events of the whole stream. */
@@ -30,6 +35,15 @@ export class EventLog {
   /** Index of the oldest event still kept. */
   get first(): number {
     return this.firstIndex;
+  }
+  /** What the kept events take in memory, about. */
+  get bytes(): number {
+    return this.weight * bytesOfEvent;
+  }
+  /** Keeps less from now on: events of so many bytes, about. The capacity stays the bound. */
+  limitTo(bytes: number): void {
+    this.greatestWeight = Math.max(1, Math.min(this.capacity, Math.floor(bytes / bytesOfEvent)));
+    while (this.weight > this.greatestWeight && this.firstIndex < this.nextIndex - 1) this.dropOldest();
   }
   get newest(): VirtioEvent | undefined {
     return this.at(this.nextIndex - 1);
@@ -41,7 +55,7 @@ export class EventLog {
       throw new RangeError(`event ${event.index} does not follow the log's last event ${this.nextIndex - 1}`);
     }
     this.weight += weightOf(event);
-    while (this.weight > this.capacity && this.firstIndex < this.nextIndex) this.dropOldest();
+    while (this.weight > this.greatestWeight && this.firstIndex < this.nextIndex) this.dropOldest();
     this.cells[event.index % this.capacity] = event;
     this.nextIndex++;
     for (const listener of this.listeners) listener(event);

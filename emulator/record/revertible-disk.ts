@@ -6,7 +6,8 @@ import type { BlockBackend } from '../configuration';
 
 const blockBytes = 4096;
 
-interface SavedDisk {
+/** A disk at a moment. Frozen: its blocks are counted apart from the rest of a state. */
+export interface SavedDisk extends SavedState {
   readonly blocks: ReadonlyMap<number, Uint8Array>;
 }
 
@@ -31,9 +32,9 @@ export class RevertibleDisk implements BlockBackend, Stateful {
     this.description = image.description;
   }
 
-  /** Bytes that only this disk holds. */
-  get bytes(): number {
-    return (this.blocks.size + this.originals.size) * blockBytes;
+  /** Bytes of what the image held before it was written. */
+  get originalBytes(): number {
+    return this.originals.size * blockBytes;
   }
 
   read(offset: number, length: number): Uint8Array {
@@ -83,9 +84,9 @@ export class RevertibleDisk implements BlockBackend, Stateful {
     this.detached = true;
   }
 
-  save(): SavedState {
+  save(): SavedDisk {
     const saved: SavedDisk = { blocks: new Map(this.blocks) };
-    return saved;
+    return Object.freeze(saved);
   }
   restore(state: SavedState): void {
     const { blocks } = state as SavedDisk;

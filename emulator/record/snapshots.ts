@@ -14,6 +14,8 @@ export interface Snapshot {
 }
 
 interface Taken extends Snapshot {
+  /** Bytes of the disk blocks that the snapshot before it does not hold. */
+  blockBytes: number;
   readonly state: SavedState;
   readonly pages: PageVersion;
 }
@@ -21,6 +23,8 @@ interface Taken extends Snapshot {
 /** What can be saved and put back besides RAM. RAM is in place before `restore` is called. */
 export interface Snapshotted {
   readonly moment: Moment;
+  /** Blocks of disks that a saved state holds, each disk's by number. A block is shared between states until it is written again. */
+  blocksOf(saved: SavedState): readonly ReadonlyMap<number, Uint8Array>[];
   readonly monitor: { readonly events: { readonly length: number } };
   save(): SavedState;
   restore(state: SavedState): void;
@@ -43,7 +47,7 @@ export class Snapshots {
   }
   /** Bytes of all of them, about. */
   get bytes(): number {
-    return this.taken.reduce((sum, { stateBytes }) => sum + stateBytes, this.pages.bytes);
+    return this.taken.reduce((sum, { stateBytes, blockBytes }) => sum + stateBytes + blockBytes, this.pages.bytes);
   }
 
   /** The machine as it is now. Call it at a step boundary, never while `run` is active. */
@@ -54,8 +58,10 @@ export class Snapshots {
     const later = this.taken.findIndex((each) => isBefore(moment, each.moment));
     const place = later < 0 ? this.taken.length : later;
     const pages = this.pages.take(this.taken[place - 1]?.pages);
-    const snapshot = { moment, events, stateBytes: sizeOf(state), state, pages };
+    const snapshot = { moment, events, stateBytes: sizeOf(state), blockBytes: 0, state, pages };
     this.taken.splice(place, 0, snapshot);
+    this.measure(place);
+    this.measure(place + 1);
     return snapshot;
   }
 
@@ -67,13 +73,27 @@ export class Snapshots {
   }
 
   drop(snapshot: Snapshot): void {
-    this.pages.drop(this.find(snapshot).pages);
-    this.taken = this.taken.filter((each) => each !== snapshot);
+    const place = this.taken.indexOf(this.find(snapshot));
+    for (const { pages } of this.taken.splice(place, 1)) this.pages.drop(pages);
+    this.measure(place);
   }
 
   /** The run goes another way from here: what was taken behind the machine's present is no more. */
   dropLater(present: Moment): void {
     for (const snapshot of [...this.taken].reverse()) if (isBefore(present, snapshot.moment)) this.drop(snapshot);
+  }
+
+  /** Counts the disk blocks that the snapshot at a place adds to the one before it. */
+  private measure(place: number): void {
+    const [own, previous] = [this.taken[place], this.taken[place - 1]];
+    if (own === undefined) return;
+    const before = previous === undefined ? [] : this.machine.blocksOf(previous.state);
+    own.blockBytes = this.machine.blocksOf(own.state).reduce((sum, blocks, disk) => {
+      for (const [number, block] of blocks) {
+        sum += bytesOfEntry + (before[disk]?.get(number) === block ? 0 : block.byteLength);
+      }
+      return sum;
+    }, 0);
   }
 
   private find(snapshot: Snapshot): Taken {
@@ -84,6 +104,7 @@ export class Snapshots {
 }
 
 const bytesOfNumber = 16;
+const bytesOfEntry = 32;
 
 /** What a plain value takes in memory, about; parts that are shared count each time. */
 function sizeOf(value: unknown): number {

@@ -520,12 +520,13 @@ class Builder {
         return;
       }
       case 'region': {
-        const [register, none] = [this.constant(randomRegion(random)), this.constant(0n)];
-        if (register === undefined || none === undefined) return;
-        this.push(required('csrrw'), { csr, rs1: register });
-        // QEMU 7.2 moves the lower end of the next region only when a configuration is written.
+        const [register, seen] = [this.constant(randomRegion(random)), this.destination()];
+        if (register === undefined || seen === 0) return;
+        this.push(required('csrrw'), { csr, rs1: register, rd: 0 });
+        // QEMU 7.2 moves the lower end of the next region only when a configuration is written, and writes none where no bit is to change.
         const configuration = choice.name === 'pmpaddr9' ? 0x3a2 : 0x3a0;
-        this.push(required('csrrs'), { csr: configuration, rs1: none, rd: 0 }, { inside: true });
+        this.push(required('csrrs'), { csr: configuration, rs1: 0, rd: seen }, { inside: true });
+        this.push(required('csrrw'), { csr: configuration, rs1: seen, rd: 0 }, { inside: true });
         return;
       }
       case 'space': {

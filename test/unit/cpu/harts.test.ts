@@ -1,7 +1,7 @@
 // Several harts: turns, reservations, fences and waiting.
 import assert from 'node:assert';
 import { test } from 'node:test';
-import { orderClass, type OrderClass } from '../../../emulator/cpu/contract';
+import { orderClass, type OrderClass, pageFlag } from '../../../emulator/cpu/contract';
 import { createBench, ramBase, runProgram } from './harness';
 
 const data = ramBase + 0x3000;
@@ -255,6 +255,7 @@ test('what was saved comes back: the run goes on as it would have', () => {
   cpu.run(2000);
   const end = [cpu.save(), cpu.ram.slice()];
   cpu.ram.set(ram);
+  cpu.noteOutsideWrite(cpu.ramBase, ram.length);
   cpu.restore(saved);
   assert.equal(cpu.steps, 1003);
   assert.deepEqual(cpu.save(), saved);
@@ -262,4 +263,23 @@ test('what was saved comes back: the run goes on as it would have', () => {
   assert.deepEqual([cpu.save(), cpu.ram.slice()], end);
   assert.throws(() => createBench({ harts: 1 }).cpu.restore(saved), /1 harts/);
   assert.throws(() => cpu.restore({}), /no saved processor/);
+});
+
+test('going back keeps decoded and compiled code, except what was made from bytes that changed', () => {
+  const bench = createBench({ compileThreshold: 1 });
+  const { cpu } = bench;
+  const program = bench.load(['loop:', ['addi', 'a0', 'a0', 1], ['j', 'loop']]);
+  cpu.startHart(0, program.base, 'M');
+  cpu.run(1000);
+  const saved = cpu.save();
+  cpu.run(2000);
+  cpu.restore(saved);
+  assert.notEqual((cpu.pageFlags[0] ?? 0) & pageFlag.code, 0, 'the page still has its code');
+  assert.equal(bench.x('a0'), 500n);
+  cpu.run(2000);
+  assert.equal(bench.x('a0'), 1000n);
+  bench.load([['addi', 'a0', 'a0', 2]]);
+  cpu.restore(saved);
+  cpu.run(2000);
+  assert.equal(bench.x('a0'), 1500n);
 });
