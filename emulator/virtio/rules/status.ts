@@ -67,7 +67,9 @@ export const statusRules: readonly Rule[] = [
     once: true,
     on: ['status-write', 'driver-features-write', 'queue-setup', 'queue-ready-write', 'notify'],
     broken: (fact, { device }) => {
-      if ((device.handshake.status & status.FAILED) === 0 || fact.value === 0) return false;
+      if ((device.handshake.status & status.FAILED) === 0) return false;
+      // 0 resets the device, stops the queue or takes nothing; in a notification it is a queue.
+      if (fact.kind !== 'notify' && fact.value === 0) return false;
       if (fact.kind === 'status-write' && fact.value === fact.before) return false;
       return {
         message: `${hex(fact.value)} was written (${fact.kind}) while FAILED is set.`,
