@@ -180,10 +180,14 @@ export const pciTwins: readonly Twin[] = [
     },
     { msixVectors: 2 },
   ),
-  twin('pci.vector-out-of-range', (d, wrong) => {
-    negotiate(d);
-    return at(d, () => d.setField('config_msix_vector', wrong ? 0 : 0xffff));
-  }),
+  twin(
+    'pci.vector-out-of-range',
+    (d, wrong) => {
+      negotiate(d);
+      return at(d, () => d.setField('config_msix_vector', wrong ? 0 : 0xffff));
+    },
+    { msixVectors: 0 },
+  ),
   twin(
     'pci.vector-not-read-back',
     (d, wrong) => {
