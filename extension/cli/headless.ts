@@ -12,6 +12,7 @@ import { loadMachine } from '../worker/load-machine';
 import { Pacer } from '../worker/pacer';
 import type { Networks } from '../backends/network';
 import { captureViolation, type CapturedViolation, reportViolation } from '../worker/violation-report';
+import { unmetDevices } from '../worker/unmet-devices';
 import type { Dialogue } from './dialogue';
 
 export type Ending =
@@ -98,6 +99,7 @@ export async function runHeadless(options: HeadlessOptions): Promise<HeadlessRes
     return was;
   });
   files.close();
+  for (const text of unmetDevices(machine)) options.note(text);
   return {
     ending,
     violations: machine.monitor.violations.map((violation) => {

@@ -25,6 +25,7 @@ import { Pacer } from './pacer';
 import { SourcePaths } from './source-paths';
 import { Step } from './stepping';
 import { type Arrival, TimeTravel } from './time-travel';
+import { unmetDevices } from './unmet-devices';
 import { captureViolation, type CapturedViolation, reportViolation } from './violation-report';
 
 /** Steps between two looks at messages: a few milliseconds of work. Adapts to the machine's speed. */
@@ -53,6 +54,8 @@ export class Session extends LookingSession implements target.DebugTarget {
   private sliceSteps = firstSliceSteps;
   private pending: { channel: string; bytes: Uint8Array }[] = [];
   private finished = false;
+  /** Remarks of this launch that were made already. */
+  private readonly noted = new Set<string>();
 
   constructor(private readonly options: SessionOptions = {}) {
     super();
@@ -284,6 +287,7 @@ export class Session extends LookingSession implements target.DebugTarget {
   private begin(): void {
     const { machine } = this.require();
     this.finished = false;
+    this.noted.clear();
     this.frames = undefined;
     machine.setBreakpoints(this.breakpoints.addresses());
     this.dataBreakpoints.place(machine);
@@ -454,6 +458,7 @@ export class Session extends LookingSession implements target.DebugTarget {
       case 'finished': {
         const { outcome } = exit;
         this.finished = true;
+        this.noteUnmet();
         this.emit({ kind: 'finished', outcome: outcome.kind, code: outcome.kind === 'fail' ? outcome.code : 0 });
         return true;
       }
@@ -474,11 +479,21 @@ export class Session extends LookingSession implements target.DebugTarget {
   }
 
   private stop(reason: target.StopReason, hart: number): true {
+    if (reason.kind === 'pause' || reason.kind === 'stuck' || reason.kind === 'trap') this.noteUnmet();
     this.running = false;
     this.frames = undefined;
     const { machine } = this.require();
     this.emit({ kind: 'stopped', reason, hart, step: machine.steps, inPast: !machine.isLive() });
     return true;
+  }
+
+  /** Once, where a guest ends or is looked at because it does nothing. */
+  private noteUnmet(): void {
+    const texts = unmetDevices(this.require().machine).filter((text) => !this.noted.has(text));
+    for (const text of texts) {
+      this.noted.add(text);
+      this.emit({ kind: 'message', severity: 'warning', text });
+    }
   }
 
   private noteViolation(violation: Violation): void {

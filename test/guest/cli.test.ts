@@ -36,6 +36,27 @@ test('0: a correct guest; its console is standard output and nothing else', asyn
   assert.match(run.errors, /0 MUST, 0 SHOULD, 0 hazards/);
 });
 
+test('a driver that meets the other version of virtio-mmio, or looks into an empty slot, is told what to set', async () => {
+  const version = await ringside(['run', '--device', `${disk},transport=mmio-legacy`, correct]);
+  assert.equal(version.status, 4);
+  assert.match(
+    version.errors,
+    /vd[a-z]: the guest read Version 1 and left the device alone\. .* set "transport": "mmio"/,
+  );
+  // A driver that looks into slot 0 only.
+  const looking = raw('slot0.bin', [
+    ['li', 'a0', 0x1000_1000],
+    ['lw', 'a1', 0, 'a0'],
+    ['lw', 'a1', 4, 'a0'],
+    ['lw', 'a1', 8, 'a0'],
+    ...finisher(0x3333 | (1 << 16)),
+  ]);
+  const slot = await ringside(['run', '--bios', 'none', '--device', disk, looking]);
+  assert.match(slot.errors, /looked for devices in slot 0, which is empty, and not in slot 7, .* set "slot": 0/);
+  const met = await ringside(['run', '--device', disk, correct]);
+  assert.doesNotMatch(met.errors, /looked for|left the device alone/);
+});
+
 test('1: violations at or above --fail-on; the JSON report has every field of the contract', async () => {
   const report = at('report.json');
   const run = await ringside(['run', '--device', disk, '--report', `json:${report}`, faulty]);
