@@ -38,6 +38,8 @@ export type SavedQueues = readonly {
 export interface QueueOwner {
   readonly name: string;
   readonly memory: GuestMemory;
+  /** Queues that the driver can reach: administration virtqueues only with VIRTIO_F_ADMIN_VQ. */
+  readonly reachableQueues: number;
   /** As negotiated; split before that. */
   readonly ringFormat: RingFormat;
   driverError(kind: DriverErrorKind, reason: string): unknown;
@@ -55,12 +57,13 @@ export class CoreQueues {
     this.queues = maximumSizes.map(freshQueue);
   }
 
+  /** Those that the driver can reach. */
   get count(): number {
-    return this.queues.length;
+    return this.owner.reachableQueues;
   }
 
   get(index: number): Readonly<CoreQueue> | undefined {
-    return this.queues[index];
+    return this.reach(index);
   }
 
   all(): readonly Readonly<CoreQueue>[] {
@@ -74,13 +77,13 @@ export class CoreQueues {
 
   /** What QueueReady will read after `value` is written; only 0 and 1 mean anything. */
   readyAfter(index: number, value: number): number {
-    const queue = this.queues[index];
+    const queue = this.reach(index);
     if (queue === undefined) return 0;
     return value > 1 ? Number(queue.ready) : value;
   }
 
   writeReady(index: number, value: number): void {
-    const queue = this.queues[index];
+    const queue = this.reach(index);
     if (queue === undefined || value > 1) {
       this.owner.driverError('register-write', `QueueReady of queue ${index} was written with ${value}`);
       return;
@@ -92,7 +95,7 @@ export class CoreQueues {
 
   /** The queue goes nowhere any more; it stays ready until the reset is complete. Says whether there is anything to reset. [2.6.1.1] */
   startReset(index: number): boolean {
-    const queue = this.queues[index];
+    const queue = this.reach(index);
     if (queue === undefined || queue.resetting) return false;
     queue.resetting = true;
     queue.ring = undefined;
@@ -108,13 +111,13 @@ export class CoreQueues {
 
   /** The three areas that a page frame number would mean. */
   areasAt(index: number, pageFrame: number, pageBytes: number): QueueAreas {
-    const { size = 0, alignment = legacyAlignment } = this.queues[index] ?? {};
+    const { size = 0, alignment = legacyAlignment } = this.reach(index) ?? {};
     return legacyAreas(BigInt(pageFrame) * BigInt(pageBytes), size, alignment);
   }
 
   /** Legacy: places and enables a queue, or stops it with 0. A queue in use does not move. [4.1.5.1.3.1, 4.2.4] */
   writePageFrame(index: number, pageFrame: number, pageBytes: number): void {
-    const queue = this.queues[index];
+    const queue = this.reach(index);
     if (queue === undefined || (queue.ready && pageFrame !== 0)) {
       const why = queue === undefined ? 'which does not exist' : 'which is in use';
       this.owner.driverError('register-write', `the page frame number of queue ${index} was written, ${why}`);
@@ -196,8 +199,12 @@ export class CoreQueues {
     return state.format === 'packed' ? new PackedQueue(memory, { ...state }) : new SplitQueue(memory, { ...state });
   }
 
+  private reach(index: number): CoreQueue | undefined {
+    return index < this.count ? this.queues[index] : undefined;
+  }
+
   private configurable(index: number, what: string): CoreQueue | undefined {
-    const queue = this.queues[index];
+    const queue = this.reach(index);
     if (queue !== undefined && !queue.ready) return queue;
     const why = queue === undefined ? 'which does not exist' : 'which is ready';
     this.owner.driverError('register-write', `${what} was written for queue ${index}, ${why}`);

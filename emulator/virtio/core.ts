@@ -9,12 +9,12 @@ import type { EventSink, RegisterFact, VirtioFact } from '../record/events';
 import { DeviceActivity } from './activity';
 import type { ActivityHost } from './activity-host';
 import { CoreConfig } from './core-config';
+import { inspectQueue } from './core-inspection';
 import type { ConfigField, VirtioDevice } from './device/interface';
-import { type CoreQueue, CoreQueues, type CoreRing, type QueueOwner, type SavedQueues } from './core-queues';
+import { CoreQueues, type CoreRing, type QueueOwner, type SavedQueues } from './core-queues';
 import { type DriverErrorKind, type Reaction, reactions } from './driver-error';
-import { inspectInFlight } from './in-flight';
 import type { ConfigFieldInspection, QueueInspection } from './inspection';
-import { areasOutsideMemory, type RingFeatures, type RingFormat } from './queue/ring';
+import type { RingFeatures, RingFormat } from './queue/ring';
 import type { RingWatch } from './queue/ring-watch';
 import { DeviceMood, queueSizeInMood, refusedBits } from './mood';
 import { RandomSequence } from './random-sequence';
@@ -330,6 +330,16 @@ export class VirtioCore implements ActivityHost, QueueOwner {
 
   // Queues.
 
+  /** num_queues: all but the administration virtqueues, which come behind them. [4.1.4.3] */
+  get ordinaryQueues(): number {
+    return this.device.queueMaximumSizes.length - (this.device.administrationQueues ?? 0);
+  }
+  get reachableQueues(): number {
+    return hasFeature(this.negotiated ?? 0n, feature.ADMIN_VQ)
+      ? this.device.queueMaximumSizes.length
+      : this.ordinaryQueues;
+  }
+
   queueReady(queue: number): boolean {
     return this.queues.get(queue)?.ready ?? false;
   }
@@ -521,36 +531,15 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   }
 
   inspectQueues(): QueueInspection[] {
-    return this.queues.all().map((queue, index) => this.inspectQueue(queue, index));
-  }
-
-  private inspectQueue(
-    { maximumSize, size, areas, ready, resetting, ring }: Readonly<CoreQueue>,
-    index: number,
-  ): QueueInspection {
-    const own = ring?.inspection;
-    return {
-      index,
-      name: this.device.queueNames[index] ?? `queue ${index}`,
-      maximumSize,
-      size,
-      ready,
-      resetting,
-      descriptorAddress: areas.descriptor,
-      driverAddress: areas.available,
-      deviceAddress: areas.used,
-      format: this.ringFormat,
-      inMemory: areasOutsideMemory(this.memory, areas, size, this.ringFormat).length === 0,
-      lastAvailable: own?.lastAvailable ?? 0,
-      usedIndex: own?.usedIndex ?? 0,
-      collectedIndex: this.ringWatch.collectedIndex(this.name, index),
-      seenAvailableFlags: own?.seenAvailableFlags,
-      seenUsedEvent: own?.seenUsedEvent,
-      writtenUsedFlags: own?.writtenUsedFlags ?? 0,
-      writtenAvailableEvent: own?.writtenAvailableEvent,
-      notificationPending: this.activity.notificationPending(index),
-      inFlight: this.activity.records(index).map(inspectInFlight),
-    };
+    const { memory, ringFormat: format } = this;
+    return this.queues.all().map((queue, index) =>
+      inspectQueue(queue, {
+        ...{ index, name: this.device.queueNames[index], format, memory },
+        collectedIndex: this.ringWatch.collectedIndex(this.name, index),
+        notificationPending: this.activity.notificationPending(index),
+        records: this.activity.records(index),
+      }),
+    );
   }
 
   save(): SavedState {

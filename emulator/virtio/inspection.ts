@@ -73,6 +73,8 @@ export interface VirtioDeviceInspection {
   readonly transport: TransportName;
   /** The handshake that is spoken with the driver now. */
   readonly dialect: DialectName;
+  /** How many of the queues, the last ones, are administration virtqueues. Absent: none. */
+  readonly administrationQueues?: number;
   readonly slot: number;
   /** Guest-physical address of the register block. */
   readonly base: number;

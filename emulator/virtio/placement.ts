@@ -130,10 +130,11 @@ function layoutOf(
   }
   try {
     const { deviceId } = device;
+    const total = queues.all().length;
     // One for each queue and one for configuration changes, as on QEMU.
-    const msixVectors = pci.msixVectors ?? (takesMessages ? queues.count + 1 : 0);
+    const msixVectors = pci.msixVectors ?? (takesMessages ? total + 1 : 0);
     const options = { ...pci, msixVectors };
-    return layOut({ transport, deviceId, queues: queues.count, configBytes: configLength, options });
+    return layOut({ transport, deviceId, queues: total, configBytes: configLength, options });
   } catch (error) {
     throw new Error(`device ${name}: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -221,6 +222,7 @@ function inspectDevice(
     deviceId: core.device.deviceId,
     transport: transportOf(configuration),
     dialect: core.dialect.name,
+    administrationQueues: core.device.administrationQueues ?? 0,
     slot,
     base,
     interruptSource,

@@ -7,6 +7,7 @@ import { deviceId } from '../spec/device-id';
 import { bitsOf, commonFeatures, feature, featureName, featureSet, hasFeature, legacyFeature } from '../spec/feature';
 import { featureDefectText, missingRequirements } from '../spec/feature-check';
 import { netFeature } from '../spec/net';
+import { AdministeredDevice } from './administration/administered';
 import { BlockDevice } from './block/block';
 import { ConsoleDevice } from './console/console';
 import { EntropyDevice } from './entropy';
@@ -32,6 +33,7 @@ const commonOptional = featureSet(
   feature.NOTIFICATION_DATA,
   feature.NOTIF_CONFIG_DATA,
   feature.RING_RESET,
+  feature.ADMIN_VQ,
   feature.SUSPEND,
 );
 
@@ -164,8 +166,20 @@ function withoutOrphans(offered: bigint, asked: bigint): bigint {
   }
 }
 
-/** Builds the model. `emergencyOutput` takes what a console sends without its driver. */
+/** Largest size of an administration virtqueue. */
+const administrationQueueSize = 64;
+
+/** Builds the model, with an administration virtqueue where VIRTIO_F_ADMIN_VQ is offered. `emergencyOutput` takes what a console sends without its driver. */
 export function createDevice(
+  configuration: DeviceConfiguration,
+  features: bigint,
+  emergencyOutput: (bytes: Uint8Array) => void,
+): VirtioDevice {
+  const model = createModel(configuration, features, emergencyOutput);
+  return hasFeature(features, feature.ADMIN_VQ) ? new AdministeredDevice(model, administrationQueueSize) : model;
+}
+
+function createModel(
   configuration: DeviceConfiguration,
   features: bigint,
   emergencyOutput: (bytes: Uint8Array) => void,

@@ -1,6 +1,7 @@
 // The public interface a device model implements. Everything a device needs arrives through `DeviceContext`; a model knows nothing
 // of transports, ring formats, rules or views. Version 1. [virtio 1.4, 2]
 import type { SavedState } from '../../bus/access';
+import type { Administration } from './administration/commands';
 
 /** Increases when a model written against an older interface would break. */
 export const deviceInterfaceVersion = 1;
@@ -98,6 +99,10 @@ export interface VirtioDevice {
   readonly queueNames: readonly string[];
   /** Queues whose buffers carry a stream: they are given back in the order in which they were filled. Absent: none. */
   readonly orderedQueues?: readonly number[];
+  /** How many of the queues, the last ones, are administration virtqueues. Absent: none. [virtio 1.4, 2.13] */
+  readonly administrationQueues?: number;
+  /** Capabilities and resource objects for VIRTIO_F_ADMIN_VQ. Absent: none; the queue itself is added around the model. */
+  readonly administration?: Administration;
   /** Device-specific feature bits offered (0..23, 50..127). Transport and ring bits are added by the core. */
   readonly features: bigint;
   /** Every field of the device type, also those whose feature is not offered. */

@@ -13,11 +13,11 @@ const notSeen = (pattern: string, why: string): Reason => ({ pattern, kind: 'not
 const unusual =
   'planned: a rule for what the driver does when the device does something unusual but legal. Moods make it do so';
 const payload = 'planned: ownership of payload. Needs loads of buffer bytes to be watched';
-const admin = 'planned: administration virtqueues. No device offers them yet';
+const virtualFunctions =
+  'planned: SR-IOV. The command is for a group of virtual functions, which no device has; the self group has no such command';
 const zoned = 'planned: zoned block devices. VIRTIO_BLK_F_ZONED is not offered yet';
 const ownMind = 'what a driver makes of a value that it has read stays inside the driver';
-const ipsec = 'planned: IPsec of network devices. It needs administration commands, and no device offers it';
-const filters = 'planned: flow filters of network devices. They need administration commands';
+const ipsec = 'planned: IPsec of network devices. No device offers its capabilities yet';
 const statistics = 'planned: statistics and several hash contexts. No network device offers them yet';
 const hostLimit = 'no demand on a driver: a limit of that host program, which this machine does not have';
 const notDriven =
@@ -28,7 +28,21 @@ export const reasons: readonly Reason[] = [
   planned('core.features.driver.7', unusual),
   planned('core.features.driver.8', unusual),
   planned('core.config.driver.4', unusual),
-  planned('core.admin*', admin),
+  planned('core.admin.legacy-access.*', virtualFunctions),
+  planned('core.admin.device-parts.*', virtualFunctions),
+  notSeen('core.admin.commands.driver.9', ownMind),
+  notSeen('core.admin.commands.driver.10', ownMind),
+  planned('core.admin.commands.driver.11', virtualFunctions),
+  notSeen('core.adminq.driver.6', ownMind),
+  notSeen('core.adminq.driver.7', ownMind),
+  notSeen(
+    'core.adminq.driver.8',
+    'every device here has one administration virtqueue, so there is no order between several',
+  ),
+  planned(
+    'core.adminq.driver.9',
+    'planned: a mood in which a device answers VIRTIO_ADMIN_STATUS_EAGAIN; none of these devices ever runs out of anything',
+  ),
   notSeen(
     'core.reserved-features.driver.4',
     'the board has no IOMMU, so every physical address that lies in RAM is reachable; addresses outside are caught by queue.area-outside-memory and split.buffer-outside-memory',
@@ -89,7 +103,6 @@ export const reasons: readonly Reason[] = [
   planned('net.control-virtqueue.rss-context.driver.3', statistics),
   notSeen('net.control-virtqueue.notifications-coalescing.driver.4', ownMind),
   planned('net.control-virtqueue.device-statistics.*', statistics),
-  planned('net.flow-filter.*', filters),
   planned('net.ipsec-operation.*', ipsec),
   notSeen('pci.discovery.driver.1', notDriven),
   notSeen('pci.discovery.driver.2', notDriven),
@@ -104,7 +117,6 @@ export const reasons: readonly Reason[] = [
     'what a guest maps says nothing about what it uses, and large pages map more than was asked for',
   ),
   notSeen('pci.caps.driver.6', notDriven),
-  planned('pci.common-cfg.driver.10', admin),
   notSeen('pci.msix.driver.1', notDriven),
   planned('pci.config-change.driver.1', unusual),
   planned('crypto.*', 'planned: crypto device'),

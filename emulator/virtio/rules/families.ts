@@ -24,6 +24,10 @@ export const families = {
   block: { title: 'Block requests', meaning: 'Headers, lengths, sectors and status of block requests.' },
   console: { title: 'Console buffers', meaning: 'Direction of console buffers.' },
   entropy: { title: 'Entropy buffers', meaning: 'Direction of entropy buffers.' },
+  administration: {
+    title: 'Administration commands',
+    meaning: 'Lists of commands, capabilities and resource objects on an administration virtqueue.',
+  },
   net: { title: 'Network packets', meaning: 'Headers, lengths, receive buffers and commands of network devices.' },
   ordering: {
     title: 'Ordering',

@@ -1,4 +1,5 @@
 // The rule catalogue: every rule. One access is judged gravest level first, and within a level in this order.
+import { administrationRules } from './administration';
 import { blockRules } from './block';
 import { bufferRules } from './buffers';
 import { configRules } from './config';
@@ -12,6 +13,7 @@ import { handshakeRules } from './handshake';
 import { interruptRules } from './interrupt';
 import { legacyRules } from './legacy';
 import { netControlRules } from './net-control';
+import { flowFilterRules } from './net-flow-filter';
 import { netReceiveRules } from './net-receive';
 import { netTransmitRules } from './net-transmit';
 import { netTunnelRules } from './net-tunnel';
@@ -63,6 +65,8 @@ export const catalogue: readonly Rule[] = [
   ...netTunnelRules,
   ...netReceiveRules,
   ...netControlRules,
+  ...administrationRules,
+  ...flowFilterRules,
   ...deviceFaultRules,
 ];
 

@@ -2,12 +2,15 @@
 // command. [virtio 1.4, 5.1.2, 5.1.9]
 import type { GuestMemory } from '../../bus/memory';
 import { type Packet, parseFrame } from '../../network/packet';
-import type { Chain, ChainElement } from '../../record/events';
+import type { Chain } from '../../record/events';
 import { hasFeature } from '../spec/feature';
 import { controlQueue, netFeature } from '../spec/net';
 import { type ControlCommand, controlCommandOf } from '../spec/net-control';
 import { gsoBit, netHeader, netHeaderBytes } from '../spec/net-header';
 import { readField } from '../spec/wire-layout';
+import { readOut, totalOf } from './chain-bytes';
+
+export { isReadable, lastOf, totalOf } from './chain-bytes';
 
 export type NetQueueRole = 'receive' | 'transmit' | 'control';
 
@@ -65,9 +68,6 @@ export interface SentCommand {
   readonly data: Uint8Array;
 }
 
-/** More is not looked at: no packet and no command is longer. */
-const greatestBytes = 128 * 1024;
-
 const packets = new WeakMap<Chain, SentPacket>();
 const commands = new WeakMap<Chain, SentCommand>();
 
@@ -121,33 +121,4 @@ export function readSentCommand(chain: Chain, memory: GuestMemory): SentCommand 
   };
   commands.set(chain, command);
   return command;
-}
-
-export function totalOf(chain: Chain, deviceWritable: boolean): number {
-  return chain.elements
-    .filter((element) => element.deviceWritable === deviceWritable)
-    .reduce((sum, { length }) => sum + length, 0);
-}
-
-/** Whether a chain can be read as what it means to be. */
-export function isReadable(chain: Chain): boolean {
-  return chain.defects.every(({ kind }) => kind === 'zero-length');
-}
-
-/** The last element of one direction. */
-export function lastOf(chain: Chain, deviceWritable: boolean): ChainElement | undefined {
-  return [...chain.elements].reverse().find((element) => element.deviceWritable === deviceWritable);
-}
-
-/** The device-readable bytes, wherever the driver cut them. */
-function readOut(chain: Chain, memory: GuestMemory): Uint8Array {
-  const bytes = new Uint8Array(Math.min(greatestBytes, totalOf(chain, false)));
-  let at = 0;
-  for (const { deviceWritable, address, length } of chain.elements) {
-    if (deviceWritable || at >= bytes.length) continue;
-    const part = Math.min(length, bytes.length - at);
-    bytes.set(memory.read(Number(address), part), at);
-    at += part;
-  }
-  return bytes;
 }

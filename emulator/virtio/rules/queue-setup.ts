@@ -66,8 +66,10 @@ export const queueSetupRules: readonly Rule[] = [
     section: '4.2.2',
     once: true,
     on: ['queue-setup', 'queue-ready-write'],
+    needs: { withoutFeature: feature.ADMIN_VQ },
     broken: (fact, { device }) =>
-      (device.queues[fact.queue]?.maximumSize ?? 0) === 0 && {
+      (fact.queue >= device.queues.length - device.description.administrationQueues ||
+        (device.queues[fact.queue]?.maximumSize ?? 0) === 0) && {
         message: `Queue ${fact.queue} was set up; the device has ${device.queues.length} queues.`,
         evidence: [seen('QueueSel', fact.queue), seen('queues', device.queues.length)],
         place: registerPlace('QueueSel'),

@@ -3,6 +3,7 @@
 import type { GuestMemory } from '../../bus/memory';
 import type { DriverOrigin, EventKind, VirtioEvent, VirtioFact } from '../../record/events';
 import type { Blame, Evidence, RuleLevel, ViolationPlace } from '../violation';
+import { isAdministrationQueue } from '../watch/administration';
 import type { BufferView } from '../watch/buffers';
 import type { OrderingView } from '../watch/ordering';
 import type { DeviceState } from '../watch/state';
@@ -124,6 +125,12 @@ const nothing: readonly Finding[] = [];
 export function rule<K extends EventKind>(family: FamilyName, row: RuleRow<K>): Rule {
   const kinds: readonly EventKind[] = row.on;
   const isOurs = (fact: VirtioFact): fact is VirtioFact & FactOf<K> => kinds.includes(fact.kind);
+  // What a type of device says of its queues does not hold for an administration virtqueue.
+  const isForeign = (fact: VirtioFact, { device }: RuleContext): boolean =>
+    row.needs?.device !== undefined &&
+    'queue' in fact &&
+    fact.queue !== undefined &&
+    isAdministrationQueue(device, fact.queue);
   return {
     ...row,
     family,
@@ -133,7 +140,7 @@ export function rule<K extends EventKind>(family: FamilyName, row: RuleRow<K>): 
     once: row.once ?? false,
     link: sectionLink(row.section),
     judge: (fact, at) => {
-      if (!isOurs(fact)) return nothing;
+      if (!isOurs(fact) || isForeign(fact, at)) return nothing;
       const found = row.broken(fact, at);
       if (found === false) return nothing;
       return Array.isArray(found) ? (found as readonly Finding[]) : [found as Finding];

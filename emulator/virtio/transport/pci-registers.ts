@@ -149,8 +149,8 @@ export const pciCommonRegisters: readonly PciRegister[] = [
     section,
     access: 'r',
     per: 'device',
-    meaning: 'how many queues the device has',
-    read: ({ core }) => core.queues.count,
+    meaning: 'how many queues the device has, administration virtqueues left out',
+    read: ({ core }) => core.ordinaryQueues,
   },
   fieldOf({ offset: 20, name: 'device_status', width: 8 }, { read: 'Status', write: 'Status' }),
   fieldOf(
@@ -223,10 +223,30 @@ export const pciCommonRegisters: readonly PciRegister[] = [
     read: (t) => t.notifConfigData(t.selectors.queueSel),
   },
   fieldOf({ offset: 58, name: 'queue_reset', width: 16 }, { read: 'QueueReset', write: 'QueueReset' }),
+  {
+    offset: 60,
+    name: 'admin_queue_index',
+    width: 16,
+    section,
+    access: 'r',
+    per: 'device',
+    meaning: 'index of the first administration virtqueue, with VIRTIO_F_ADMIN_VQ',
+    read: ({ core }) => (core.queues.count > core.ordinaryQueues ? core.ordinaryQueues : 0),
+  },
+  {
+    offset: 62,
+    name: 'admin_queue_num',
+    width: 16,
+    section,
+    access: 'r',
+    per: 'device',
+    meaning: 'how many administration virtqueues there are, with VIRTIO_F_ADMIN_VQ',
+    read: ({ core }) => core.queues.count - core.ordinaryQueues,
+  },
 ];
 
 /** Bytes of the structure. */
-export const pciCommonBytes = 60;
+export const pciCommonBytes = 64;
 
 /** The field that an access touches first, and why it is not served as meant. */
 export function decodeField(

@@ -70,7 +70,7 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
     this.space = new PciConfigSpace(layout.identity, bars, layout.capabilities);
     if (layout.vectors > 0 && messages !== undefined) {
       const gate = (): ReturnType<VirtioPci['messageGate']> => this.messageGate();
-      this.msix = new Msix(layout.vectors, core.queues.count, gate, messages);
+      this.msix = new Msix(layout.vectors, core.queues.all().length, gate, messages);
     }
   }
 

@@ -2,6 +2,7 @@
 import type { VirtioEvent } from '../../record/events';
 import type { VirtioDeviceInspection } from '../inspection';
 import type { RingFormat } from '../queue/ring';
+import { freshAdministration } from './administration';
 import { freshConsumption } from './consumption';
 import { freshNet } from './net';
 import type { NotificationState, QueueState } from './queue-state';
@@ -17,6 +18,7 @@ export function describe(name: string, seen: VirtioDeviceInspection): DeviceDesc
     deviceId: seen.deviceId,
     offered: seen.offeredFeatures,
     queueMaximumSizes: seen.queues.map((queue) => queue.maximumSize),
+    administrationQueues: seen.administrationQueues ?? 0,
     configFields: seen.configFields,
   });
 }
@@ -30,6 +32,7 @@ export function describePlaceholder(name: string): DeviceDescription {
     deviceId: 0,
     offered: 0n,
     queueMaximumSizes: [],
+    administrationQueues: 0,
     configFields: [],
   });
 }
@@ -57,6 +60,7 @@ export function freshDevice(description: DeviceDescription): DeviceState {
     interrupt: freshInterrupt(),
     announced: freshAnnounced(),
     queues: description.queueMaximumSizes.map((maximumSize, index) => freshQueue(index, maximumSize)),
+    administration: freshAdministration(),
     net: freshNet(),
     lastAccess: undefined,
     needsReset: undefined,
@@ -73,6 +77,7 @@ export function startLap(state: DeviceState, reset: VirtioEvent): void {
   state.interrupt = freshInterrupt();
   state.announced = freshAnnounced();
   state.queues = state.queues.map(({ index, maximumSize }) => freshQueue(index, maximumSize));
+  state.administration = freshAdministration();
   state.net = freshNet(state.net.addressRead);
   state.needsReset = undefined;
 }

@@ -12,6 +12,7 @@ import { catalogue, type Finding, type Rule, type RuleContext } from '../rules';
 import type { FactOf } from '../rules/rule';
 import { feature, hasFeature } from '../spec/feature';
 import type { RuleLevel, Violation } from '../violation';
+import { watchAdministration } from './administration';
 import { BufferWatch } from './buffers';
 import { watchConsumption } from './consumption';
 import { copyOf } from './copy';
@@ -114,6 +115,7 @@ const watchers: readonly ((state: DeviceState, event: VirtioEvent, memory: Guest
   watchInterrupt,
   watchWaiting,
   watchNet,
+  watchAdministration,
 ];
 
 /** Rules about one kind of fact, in catalogue order: those that can be asked before an access takes effect, and the others. */

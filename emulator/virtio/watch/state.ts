@@ -5,6 +5,7 @@ import type { VirtioDeviceInspection } from '../inspection';
 import type { DialectName } from '../spec/dialect';
 import type { TransportName } from '../spec/feature';
 import type { DriverEvent } from '../rules/rule';
+import type { AdministrationState } from './administration';
 import type { NetState } from './net';
 import type { ChainState, QueueState } from './queue-state';
 import type { SuspendState } from './suspend';
@@ -21,6 +22,8 @@ export interface DeviceDescription {
   /** Every feature bit the device offers, transport and ring bits included. */
   readonly offered: bigint;
   readonly queueMaximumSizes: readonly number[];
+  /** How many of them, the last ones, are administration virtqueues. */
+  readonly administrationQueues: number;
   readonly configFields: VirtioDeviceInspection['configFields'];
 }
 
@@ -143,6 +146,7 @@ export interface DeviceState {
   interrupt: InterruptState;
   announced: AnnouncedChange;
   queues: QueueState[];
+  administration: AdministrationState;
   /** Only network devices use it. */
   net: NetState;
   /** The last access of the driver to this device: where absence is blamed when there is no better place. */

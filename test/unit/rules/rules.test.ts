@@ -6,6 +6,7 @@ import { catalogue } from '../../../emulator/virtio/rules';
 import type { Violation } from '../../../emulator/virtio/violation';
 import { Bench } from '../../driver/bench';
 import { ScriptedDriver } from '../../driver/driver';
+import { administrationTwins } from './twins/administration';
 import { bufferTwins } from './twins/buffers';
 import { consumptionTwins } from './twins/consumption';
 import { deviceTwins } from './twins/devices';
@@ -40,6 +41,7 @@ const twins: readonly Twin[] = [
   ...orderingTwins,
   ...ringFeatureTwins,
   ...suspendTwins,
+  ...administrationTwins,
   ...bufferTwins,
   ...consumptionTwins,
   ...signalTwins,

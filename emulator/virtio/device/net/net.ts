@@ -14,6 +14,7 @@ import { encodeNetConfig } from './config';
 import { executeControl, type NetSettings } from './control';
 import { copyFilter, freshFilter, wants } from './filter';
 import { completeOutgoing, prepareIncoming } from './header';
+import { FlowFilter } from './flow-filter';
 import { hashOf, spread } from './hash';
 import { enqueue, fillBuffers, type WaitingPacket } from './receive';
 
@@ -67,6 +68,7 @@ export class NetDevice implements VirtioDevice {
   readonly queueMaximumSizes: readonly number[];
   readonly configFields = netConfigFields;
   readonly features: bigint;
+  readonly administration: FlowFilter;
   private context: DeviceContext | undefined;
   private negotiatedFeatures = 0n;
   /** The driver's choice of features is known. */
@@ -85,6 +87,7 @@ export class NetDevice implements VirtioDevice {
     this.features = options.features;
     const control = hasFeature(this.features, netFeature.CTRL_VQ) ? 1 : 0;
     this.queueMaximumSizes = Array.from({ length: 2 * options.pairs + control }, () => options.queueSize);
+    this.administration = new FlowFilter(options.pairs);
     this.settings = this.freshSettings();
     this.waiting = this.freshWaiting();
     this.finished = this.freshFinished();
@@ -139,7 +142,9 @@ export class NetDevice implements VirtioDevice {
     if (this.context === undefined) return;
     const { address, filter, offloads } = this.settings;
     if (frame.length > maximumSendBytes || !wants(filter, frame, address, this.negotiatedFeatures)) return;
-    const pair = this.pairFor(frame);
+    const verdict = this.administration.verdict(frame);
+    if (verdict?.kind === 'drop') return;
+    const pair = verdict === undefined || verdict.pair >= this.settings.pairs ? this.pairFor(frame) : verdict.pair;
     const { hash } = this.settings;
     const maximumFrameBytes = this.options.mtu + ethernetHeaderBytes;
     for (const packet of prepareIncoming(frame, { maximumFrameBytes, offloads })) {

@@ -1,5 +1,6 @@
 // Every explanation, by the id of its rule. Every rule has one.
 import { consumptionExplanations } from './consumption';
+import { administrationExplanations } from './administration';
 import { dialectExplanations } from './dialects';
 import type { Explanation } from './explanation';
 import { handshakeExplanations } from './handshake';
@@ -25,6 +26,7 @@ const all: ReadonlyMap<string, Explanation> = new Map(
     packedExplanations,
     orderingExplanations,
     ringFeatureExplanations,
+    administrationExplanations,
     consumptionExplanations,
     requestExplanations,
     netTransmitExplanations,
