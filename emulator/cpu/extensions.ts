@@ -18,6 +18,7 @@ export const namedExtensions = [
   'zifencei',
   'zihintpause',
   'zihpm',
+  'zfa',
   'zba',
   'zbb',
   'zbc',

@@ -3,13 +3,16 @@ import type { FloatOperation } from '../../emulator/cpu/float/index';
 import type { Random } from './random';
 
 /** What an operand register holds: a single, a double, an integer. */
-export type OperandKind = 's' | 'd' | 'x';
+/** Formats, an integer register, or the number of a constant. */
+export type OperandKind = 's' | 'd' | 'x' | 'constant';
 
 export function operandsOf(operation: FloatOperation): readonly OperandKind[] {
   const [name = '', second, third] = operation.split('.');
   if (name === 'fcvt') return [third === 's' || third === 'd' ? third : 'x'];
+  if (name === 'fcvtmod') return ['d'];
+  if (name === 'fli') return ['constant'];
   const kind = second === 's' ? 's' : 'd';
-  if (name === 'fsqrt' || name === 'fclass') return [kind];
+  if (/^(fsqrt|fclass|fround(nx)?)$/.test(name)) return [kind];
   return /^fn?m(add|sub)$/.test(name) ? [kind, kind, kind] : [kind, kind];
 }
 
@@ -37,7 +40,7 @@ const doubles: readonly bigint[] = [
   0xfff8000000000000n, 0xfff7ffffffffffffn, 0x7fe0000000000000n, 0x1ff0000000000000n, 0x2000000000000000n,
   0xbfe0000000000000n, 0x4330000000000001n, 0x433fffffffffffffn, 0x380fffffe0000000n, 0x380ffffff0000000n,
   0x380fffffffffffffn, 0x36a0000000000000n, 0x3690000000000000n, 0x3690000000000001n, 0x47efffffe0000000n,
-  0x47efffffefffffffn, 0x47effffff0000000n, 0xb80fffffe0000001n, 0x3ff0000010000000n, 0x3ff0000030000000n,
+  0x43f8000010000001n, 0xc408000018000003n, 0x4530000000000001n, 0xc51fffffffffffffn, 0x4540000000000001n, 0x47efffffefffffffn, 0x47effffff0000000n, 0xb80fffffe0000001n, 0x3ff0000010000000n, 0x3ff0000030000000n,
 ]; // prettier-ignore
 
 const integers: readonly bigint[] = [
@@ -51,6 +54,7 @@ const corners: Readonly<Record<OperandKind, readonly bigint[]>> = {
   s: [...singles, ...badlyBoxed],
   d: doubles,
   x: integers,
+  constant: Array.from({ length: 32 }, (_, number) => BigInt(number)),
 };
 
 /** Fewer where operands multiply the number of cases. */
@@ -63,6 +67,7 @@ const layout = { s: { width: 32, fraction: 23 }, d: { width: 64, fraction: 52 } 
 /** `earlier` are the operands before it: close exponents and equal magnitudes make sums cancel. */
 export function randomOperand(random: Random, kind: OperandKind, earlier: readonly bigint[]): bigint {
   if (random.below(12) === 0) return corners[kind][random.below(corners[kind].length)] ?? 0n;
+  if (kind === 'constant') return BigInt(random.below(32));
   if (kind === 'x') return random.bits(64) >> BigInt(random.below(64));
   const { width, fraction } = layout[kind];
   const [wide, narrow] = [BigInt(width), BigInt(fraction)];

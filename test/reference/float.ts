@@ -252,6 +252,41 @@ function compare(a: Exclude<Value, { kind: 'nan' }>, b: Exclude<Value, { kind: '
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
+/** The bits of what FLI loads, written out as the table of the specification has them. [RISC-V unpriv. 24.1] */
+const constants: readonly (readonly [s: bigint, d: bigint])[] = [
+  [0xbf800000n, 0xbff0000000000000n], [0x00800000n, 0x0010000000000000n], [0x37800000n, 0x3ef0000000000000n],
+  [0x38000000n, 0x3f00000000000000n], [0x3b800000n, 0x3f70000000000000n], [0x3c000000n, 0x3f80000000000000n],
+  [0x3d800000n, 0x3fb0000000000000n], [0x3e000000n, 0x3fc0000000000000n], [0x3e800000n, 0x3fd0000000000000n],
+  [0x3ea00000n, 0x3fd4000000000000n], [0x3ec00000n, 0x3fd8000000000000n], [0x3ee00000n, 0x3fdc000000000000n],
+  [0x3f000000n, 0x3fe0000000000000n], [0x3f200000n, 0x3fe4000000000000n], [0x3f400000n, 0x3fe8000000000000n],
+  [0x3f600000n, 0x3fec000000000000n], [0x3f800000n, 0x3ff0000000000000n], [0x3fa00000n, 0x3ff4000000000000n],
+  [0x3fc00000n, 0x3ff8000000000000n], [0x3fe00000n, 0x3ffc000000000000n], [0x40000000n, 0x4000000000000000n],
+  [0x40200000n, 0x4004000000000000n], [0x40400000n, 0x4008000000000000n], [0x40800000n, 0x4010000000000000n],
+  [0x41000000n, 0x4020000000000000n], [0x41800000n, 0x4030000000000000n], [0x43000000n, 0x4060000000000000n],
+  [0x43800000n, 0x4070000000000000n], [0x47000000n, 0x40e0000000000000n], [0x47800000n, 0x40f0000000000000n],
+  [0x7f800000n, 0x7ff0000000000000n], [0x7fc00000n, 0x7ff8000000000000n],
+]; // prettier-ignore
+
+function integral(format: Format, register: bigint, mode: Mode, tellsInexact: boolean): ReferenceResult {
+  const value = decode(format, register);
+  if (value.kind === 'nan') return { value: canonicalNaN(format), flags: fromNaN(value)?.flags ?? 0 };
+  if (value.kind === 'infinite') return { value: register, flags: 0 };
+  const whole = roundToInteger(magnitudeOf(value.numerator), value.denominator, false, value.negative, mode);
+  const inexact = whole * value.denominator !== magnitudeOf(value.numerator);
+  const rounded = whole === 0n ? zero(value.negative) : number(value.negative ? -whole : whole);
+  return { value: encode(format, rounded, mode).value, flags: inexact && tellsInexact ? NX : 0 };
+}
+
+/** To a 32-bit integer that wraps around, towards zero. */
+function modular(register: bigint): ReferenceResult {
+  const value = decode(formats.d, register);
+  if (value.kind !== 'number') return { value: 0n, flags: NV };
+  const exact = value.numerator / value.denominator;
+  const wrapped = BigInt.asIntN(32, exact);
+  const flags = wrapped !== exact ? NV : exact * value.denominator === value.numerator ? 0 : NX;
+  return { value: BigInt.asUintN(64, wrapped), flags };
+}
+
 function relation(name: 'feq' | 'flt' | 'fle', a: Value, b: Value): ReferenceResult {
   if (a.kind === 'nan' || b.kind === 'nan') {
     return { value: 0n, flags: name === 'feq' ? (fromNaN(a, b)?.flags ?? 0) : NV };
@@ -314,6 +349,7 @@ export function reference(operation: FloatOperation, mode: number, operands: rea
     const result = encode(formats[second], value, mode);
     return { value: result.value, flags: result.flags | (fromNaN(value)?.flags ?? 0) };
   }
+  if (name === 'fcvtmod') return modular(ra);
   if (!isFormatLetter(second)) throw new RangeError(`unknown operation ${operation}`);
   const format: Format = formats[second];
   const [a, b, c] = [decode(format, ra), decode(format, rb), decode(format, rc)];
@@ -344,6 +380,20 @@ export function reference(operation: FloatOperation, mode: number, operands: rea
       return extreme(format, [ra, rb], true);
     case 'fmax':
       return extreme(format, [ra, rb], false);
+    case 'fminm':
+    case 'fmaxm':
+      if (a.kind === 'nan' || b.kind === 'nan')
+        return { value: canonicalNaN(format), flags: fromNaN(a, b)?.flags ?? 0 };
+      return extreme(format, [ra, rb], name === 'fminm');
+    case 'fleq':
+    case 'fltq':
+      if (a.kind === 'nan' || b.kind === 'nan') return { value: 0n, flags: fromNaN(a, b)?.flags ?? 0 };
+      return relation(name === 'fleq' ? 'fle' : 'flt', a, b);
+    case 'fround':
+    case 'froundnx':
+      return integral(format, ra, mode, name === 'froundnx');
+    case 'fli':
+      return { value: registerOf(format, constants[Number(ra & 31n)]?.[second === 's' ? 0 : 1] ?? 0n), flags: 0 };
     case 'feq':
     case 'flt':
     case 'fle':

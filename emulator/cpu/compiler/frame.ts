@@ -107,7 +107,11 @@ export class RegionFrame {
       const [parameters, results] = signatures[name as keyof typeof signatures];
       return { parameters, results };
     }
-    const operands = /^fn?m(add|sub)\./.test(name) ? 3 : /^f(add|sub|mul|div|min|max|eq|lt|le)\./.test(name) ? 2 : 1;
+    const operands = /^fn?m(add|sub)\./.test(name)
+      ? 3
+      : /^f(add|sub|mul|div|minm?|maxm?|eq|ltq?|leq?)\./.test(name)
+        ? 2
+        : 1;
     return { parameters: ['i32', 'i32', ...Array<'i64'>(operands).fill('i64')], results: ['i64'] };
   }
 

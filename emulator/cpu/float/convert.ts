@@ -55,7 +55,7 @@ export function declareToInteger(module: ModuleWriter, format: Format, type: Int
 }
 
 /** Sets `rounded` to `value` rounded to an integral value. */
-function roundToIntegral(f: FunctionWriter, roundingMode: Local, value: Local, rounded: Local): void {
+export function roundToIntegral(f: FunctionWriter, roundingMode: Local, value: Local, rounded: Local): void {
   const done = f.block();
   const [magnitudeUp, up, down, zero, even] = [f.block(), f.block(), f.block(), f.block(), f.block()];
   f.get(roundingMode).brTable([even, zero, down, up], magnitudeUp);

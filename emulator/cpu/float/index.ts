@@ -1,6 +1,13 @@
 // IEEE 754 arithmetic of the F and D extensions as WebAssembly functions: exact in all rounding modes, with RISC-V's NaNs and flags.
-// [RISC-V unpriv. 20 and 21, versions 2.2]
+// [RISC-V unpriv. 20 and 21, versions 2.2, and 24, Zfa]
 import type { ModuleWriter } from '../../wasm/module';
+import {
+  declareConstant,
+  declareModularConversion,
+  declareQuietOrder,
+  declareRoundToIntegral,
+  declareStrictExtreme,
+} from './additional';
 import { declareClass, declareComparison, declareExtreme } from './compare';
 import { declareFromInteger, declareNarrow, declareToInteger, declareWiden, type IntegerType } from './convert';
 import { double, type Format, single } from './format';
@@ -13,6 +20,8 @@ export type FloatOperation =
   | `${'fadd' | 'fsub' | 'fmul' | 'fdiv' | 'fsqrt'}.${FormatLetter}`
   | `${'fmadd' | 'fmsub' | 'fnmadd' | 'fnmsub'}.${FormatLetter}`
   | `${'fmin' | 'fmax' | 'feq' | 'flt' | 'fle' | 'fclass'}.${FormatLetter}`
+  | `${'fli' | 'fminm' | 'fmaxm' | 'fltq' | 'fleq' | 'fround' | 'froundnx'}.${FormatLetter}`
+  | 'fcvtmod.w.d'
   | `fcvt.${IntegerType}.${FormatLetter}`
   | `fcvt.${FormatLetter}.${IntegerType}`
   | 'fcvt.s.d'
@@ -34,12 +43,13 @@ export function declareFloatFunctions(module: ModuleWriter): Record<FloatOperati
     ...declareFormat(module, double, doubles, 'd'),
     'fcvt.s.d': declareNarrow(module, singles),
     'fcvt.d.s': declareWiden(module),
+    'fcvtmod.w.d': declareModularConversion(module),
   };
 }
 
 /** The operations of one format: names with the letter L in place of `s` or `d`. */
 type OperationsOf<L extends FormatLetter> = Extract<
-  Exclude<FloatOperation, 'fcvt.s.d' | 'fcvt.d.s'>,
+  Exclude<FloatOperation, 'fcvt.s.d' | 'fcvt.d.s' | 'fcvtmod.w.d'>,
   `${string}.${L}` | `fcvt.${L}.${string}`
 >;
 
@@ -73,6 +83,13 @@ function declareFormat(
     [`flt.${letter}`]: declareComparison(module, format, 'lt'),
     [`fle.${letter}`]: declareComparison(module, format, 'le'),
     [`fclass.${letter}`]: declareClass(module, format),
+    [`fli.${letter}`]: declareConstant(module, format),
+    [`fminm.${letter}`]: declareStrictExtreme(module, format, 'min'),
+    [`fmaxm.${letter}`]: declareStrictExtreme(module, format, 'max'),
+    [`fltq.${letter}`]: declareQuietOrder(module, format, 'lt'),
+    [`fleq.${letter}`]: declareQuietOrder(module, format, 'le'),
+    [`fround.${letter}`]: declareRoundToIntegral(module, format, false),
+    [`froundnx.${letter}`]: declareRoundToIntegral(module, format, true),
     ...Object.fromEntries(
       (['w', 'wu', 'l', 'lu'] as const).flatMap((type) => [
         [`fcvt.${type}.${letter}`, declareToInteger(module, format, type)],

@@ -126,8 +126,34 @@ function conversionRows({ letter, code }: FormatRows): InstructionRow[] {
   });
 }
 
+/** Zfa. [RISC-V unpriv. 24, version 1.0] */
+function additionalRows({ letter, code }: FormatRows): InstructionRow[] {
+  return [
+    row(`fli.${letter}`, `11110 ${code} 00001 zimm 000 fd 1010011`, 'fd, zimm', (m) =>
+      m.setF('fd', m.float(`fli.${letter}`, [m.number('zimm')], 'none')),
+    ),
+    ...(['fminm', 'fmaxm'] as const).map((name, position) =>
+      row(`${name}.${letter}`, `00101 ${code} fs2 fs1 01${position} fd 1010011`, 'fd, fs1, fs2', (m) =>
+        m.setF('fd', m.float(`${name}.${letter}`, [m.f('fs1'), m.f('fs2')], 'none')),
+      ),
+    ),
+    ...(['fleq', 'fltq'] as const).map((name, position) =>
+      row(`${name}.${letter}`, `10100 ${code} fs2 fs1 10${position} rd 1010011`, 'rd, fs1, fs2', (m) =>
+        m.setX('rd', m.float(`${name}.${letter}`, [m.f('fs1'), m.f('fs2')], 'none')),
+      ),
+    ),
+    ...(['fround', 'froundnx'] as const).map((name, position) =>
+      row(`${name}.${letter}`, `01000 ${code} 0010${position} fs1 rm fd 1010011`, 'fd, fs1, rm', (m) =>
+        m.setF('fd', m.float(`${name}.${letter}`, [m.f('fs1')], 'rm')),
+      ),
+    ),
+  ];
+}
+
 function formatRows(format: FormatRows): InstructionRow[] {
-  return [memoryRows, fusedRows, arithmeticRows, signRows, conversionRows].flatMap((rows) => rows(format));
+  return [memoryRows, fusedRows, arithmeticRows, signRows, conversionRows, additionalRows].flatMap((rows) =>
+    rows(format),
+  );
 }
 
 export const float: readonly InstructionRow[] = [
@@ -138,6 +164,9 @@ export const float: readonly InstructionRow[] = [
   ),
   row('fcvt.d.s', '0100001 00000 fs1 rm fd 1010011', 'fd, fs1, rm', (m) =>
     m.setF('fd', m.float('fcvt.d.s', [m.f('fs1')], 'rm')),
+  ),
+  row('fcvtmod.w.d', '1100001 01000 fs1 001 rd 1010011', 'rd, fs1', (m) =>
+    m.setX('rd', m.float('fcvtmod.w.d', [m.f('fs1')], 'none')),
   ),
   row('fmv.x.w', '1110000 00000 fs1 000 rd 1010011', 'rd, fs1', (m) => m.setX('rd', m.signExtend(m.f('fs1'), 32))),
   row('fmv.w.x', '1111000 00000 rs1 000 fd 1010011', 'fd, rs1', (m) =>

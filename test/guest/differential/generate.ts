@@ -106,9 +106,9 @@ function required(name: string): EncodableInstruction {
   return found;
 }
 
-/** QEMU 7.2 has neither Zicond nor cache-block operations. */
+/** QEMU 7.2 has neither Zicond nor Zfa nor cache-block operations. */
 export function absentFromQemu(name: string): boolean {
-  return /^(czero|cbo)\./.test(name);
+  return /^(czero|cbo|fli|f(min|max)m|fl[et]q|fround(nx)?|fcvtmod)\./.test(name);
 }
 
 type Rows = ReadonlyMap<Kind, readonly EncodableInstruction[]>;

@@ -17,7 +17,7 @@ const { cpu } = bench;
 
 /** Rows about the machine beyond registers and memory have tests of their own. */
 function isModelled(name: string): boolean {
-  return !/^(csr|cbo|sinval|lr\.|sc\.|[ms]ret|wfi|sfence|ecall|ebreak|c\.ebreak|f(n?m)?(add|sub|mul|div|sqrt|min|max|eq|lt|le|class|cvt))/.test(
+  return !/^(csr|cbo|sinval|lr\.|sc\.|[ms]ret|wfi|sfence|ecall|ebreak|c\.ebreak|f(n?m)?(add|sub|mul|div|sqrt|min|max|eq|lt|le|class|cvt|li\.|round))/.test(
     name,
   );
 }
