@@ -9,7 +9,24 @@ export interface DriverPair {
   readonly rule: string;
   /** The function that the violation names. */
   readonly function: string;
+  /** What the driver drives; absent: a split ring over mmio. */
+  readonly on?: keyof typeof surroundings;
 }
+
+/** Where a driver runs: sources beside its own, the block device of the launch configuration, and QEMU's. */
+export const surroundings = {
+  mmio: { sources: [], device: {}, qemu: 'virtio-blk-device' },
+  packed: {
+    sources: ['test/guest/programs/packed/packed.c'],
+    device: { ring: 'packed' },
+    qemu: 'virtio-blk-device,packed=on',
+  },
+  pci: {
+    sources: ['test/guest/programs/pci/pci.c', 'test/guest/programs/pci/block.c'],
+    device: { transport: 'pci' },
+    qemu: 'virtio-blk-pci,disable-legacy=on',
+  },
+} as const;
 
 export const blamedLineMarker = '/* HERE */';
 
@@ -44,6 +61,28 @@ export const driverPairs: readonly DriverPair[] = [
   { name: 'read-only-register-written', rule: 'register.read-only-written', function: 'drop_interrupts' },
   { name: 'write-only-register-read', rule: 'register.write-only-read', function: 'select_queue' },
   { name: 'undescribed-register', rule: 'register.undefined', function: 'set_page_size' },
+  { name: 'packed-head-before-tail', rule: 'packed.head-before-tail', function: 'read_sector', on: 'packed' },
+  { name: 'packed-wrap-counter-forgotten', rule: 'packed.flags-wrong-lap', function: 'read_sector', on: 'packed' },
+  { name: 'packed-publish-unfenced', rule: 'ordering.packed-publish', function: 'read_sector', on: 'packed' },
+  {
+    name: 'packed-suppression-unfenced',
+    rule: 'ordering.packed-notification-check',
+    function: 'read_sector',
+    on: 'packed',
+  },
+  {
+    name: 'packed-descriptor-stored-while-owned',
+    rule: 'ownership.packed-descriptor-changed',
+    function: 'read_sector',
+    on: 'packed',
+  },
+  { name: 'packed-event-flags', rule: 'packed.event-flags', function: 'suppress', on: 'packed' },
+  { name: 'pci-reset-not-read-back', rule: 'pci.reset-not-read-back', function: 'restart', on: 'pci' },
+  { name: 'pci-field-width', rule: 'pci.field-width', function: 'choose_size', on: 'pci' },
+  { name: 'pci-queue-enable-cleared', rule: 'pci.queue-enable-value', function: 'enable', on: 'pci' },
+  { name: 'pci-queue-changed-while-enabled', rule: 'pci.queue-changed-while-enabled', function: 'shrink', on: 'pci' },
+  { name: 'pci-bus-master-off', rule: 'pci.bus-master-off', function: 'go_live', on: 'pci' },
+  { name: 'pci-notify-width', rule: 'pci.notify-width', function: 'read_sector', on: 'pci' },
 ];
 
 export function pairSource(pair: DriverPair): string {
@@ -60,8 +99,10 @@ export function pairProgram(pair: DriverPair, violating: boolean): GuestProgram 
       'media/sample/trap.c',
       'media/sample/plic.c',
       'test/guest/programs/driver.c',
+      ...surroundings[pair.on ?? 'mmio'].sources,
       pairSource(pair),
     ],
+    includes: ['test/guest/programs/packed', 'test/guest/programs/pci'],
     flags: violating ? ['-DVIOLATION'] : [],
   };
 }
