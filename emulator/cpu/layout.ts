@@ -198,8 +198,6 @@ export const slotRegion = {
   heat: lastRecord + 4,
   /** i32: number of compiled regions of the page. */
   count: lastRecord + 8,
-  /** i32: accesses of compiled code that were left to the interpreter because they had no fast translation. */
-  misses: lastRecord + 12,
   /** For each entry number an i32: the function table index of its region, and above it the budget that the region needs. */
   entries: regionEntries,
   needShift: 16,

@@ -1,8 +1,13 @@
 // A growing byte buffer with WebAssembly's integer encodings (LEB128). [WebAssembly core 2.0, 5.2]
 
 export class ByteWriter {
-  private buffer = new Uint8Array(256);
+  private buffer: Uint8Array<ArrayBuffer>;
   length = 0;
+
+  /** @param expectedBytes what it has room for without growing */
+  constructor(expectedBytes = 256) {
+    this.buffer = new Uint8Array(expectedBytes);
+  }
 
   byte(value: number): this {
     if (this.length === this.buffer.length) this.grow(1);

@@ -1,6 +1,6 @@
 // Typed expressions and statements over FunctionWriter, so that emitted code reads like the formula it computes.
 // Guarantees: an expression writes its code each time it is used and leaves exactly one value; nothing is evaluated early.
-import type { FunctionWriter, Label, Local } from './function';
+import type { FunctionWriter, Label, Likelihood, Local } from './function';
 import type { ModuleWriter } from './module';
 import type { Instruction, LoadInstruction, StoreInstruction, ValueType } from './opcodes';
 
@@ -19,9 +19,18 @@ export function expression(operand: Operand): Expression {
   return { type: operand.type, emit: (f) => void f.get(operand) };
 }
 
+const resultTypes = new Map<Instruction | LoadInstruction, ValueType>();
+
 /** Types are the first part of an instruction's name, except that a comparison gives an i32. */
 function resultType(name: Instruction | LoadInstruction): ValueType {
-  if (/\.(eqz|eq|ne|[lg][te])(_[su])?$/.test(name)) return 'i32';
+  let type = resultTypes.get(name);
+  if (type === undefined) {
+    type = /\.(eqz|eq|ne|[lg][te])(_[su])?$/.test(name) ? 'i32' : typeIn(name);
+    resultTypes.set(name, type);
+  }
+  return type;
+}
+function typeIn(name: string): ValueType {
   const type = name.slice(0, 3);
   if (type === 'i32' || type === 'i64' || type === 'f32' || type === 'f64') return type;
   throw new Error(`${name} has no result type of its own`);
@@ -111,15 +120,19 @@ export class CodeWriter {
     for (const operand of [destination, value, lengthBytes]) expression(operand).emit(this.f);
     this.f.memoryFill();
   }
-  when(condition: Operand, then: () => void, otherwise?: () => void): void {
+  when(condition: Operand, then: () => void, otherwise?: () => void, likelihood?: Likelihood): void {
     expression(condition).emit(this.f);
-    this.f.if();
+    this.f.if(undefined, likelihood);
     then();
     if (otherwise !== undefined) {
       this.f.else();
       otherwise();
     }
     this.f.end();
+  }
+  /** What hardly ever happens, so that the host may keep it out of the way. */
+  rarely(condition: Operand, then: () => void): void {
+    this.when(condition, then, undefined, 'not taken');
   }
   block(body: (end: Label) => void): void {
     const label = this.f.block();
@@ -134,9 +147,9 @@ export class CodeWriter {
   br(label: Label): void {
     this.f.br(label);
   }
-  brIf(label: Label, condition: Operand): void {
+  brIf(label: Label, condition: Operand, likelihood?: Likelihood): void {
     expression(condition).emit(this.f);
-    this.f.brIf(label);
+    this.f.brIf(label, likelihood);
   }
   return(value?: Operand): void {
     if (value !== undefined) expression(value).emit(this.f);

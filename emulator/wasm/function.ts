@@ -16,14 +16,21 @@ export interface Local {
   readonly type: ValueType;
 }
 
+/** What a conditional branch does nearly always; hosts that know it keep the other way out of the way. */
+export type Likelihood = 'taken' | 'not taken';
+
+/** Branch hints of one function, by the offset of the branch in the function's body. */
+export type BranchHints = readonly (readonly [offset: number, likelihood: Likelihood])[];
+
 /** The target of a branch: the end of a block or `if`, the start of a loop. */
 export interface Label {
   readonly level: number;
 }
 
 export class FunctionWriter {
-  private readonly code = new ByteWriter();
+  private readonly code = new ByteWriter(4096);
   private readonly locals: ValueType[] = [];
+  private readonly hinted: [offset: number, likelihood: Likelihood][] = [];
   private depth = 0;
 
   constructor(
@@ -134,7 +141,8 @@ export class FunctionWriter {
   loop(result?: ValueType): Label {
     return this.open(0x03, result);
   }
-  if(result?: ValueType): Label {
+  if(result?: ValueType, likelihood?: Likelihood): Label {
+    this.hint(likelihood);
     return this.open(0x04, result);
   }
   else(): this {
@@ -151,7 +159,8 @@ export class FunctionWriter {
     this.code.byte(0x0c).unsigned(this.distance(label));
     return this;
   }
-  brIf(label: Label): this {
+  brIf(label: Label, likelihood?: Likelihood): this {
+    this.hint(likelihood);
     this.code.byte(0x0d).unsigned(this.distance(label));
     return this;
   }
@@ -184,9 +193,19 @@ export class FunctionWriter {
     return this;
   }
 
+  /** Offsets count from the first byte of what `finish` gives, as branch hints do. */
+  hints(): BranchHints {
+    const before = this.declarations().length;
+    return this.hinted.map(([offset, likelihood]) => [before + offset, likelihood]);
+  }
+
   /** The function's entry in the code section: locals, then the expression. */
   finish(): Uint8Array {
     if (this.depth !== 0) throw new Error(`${this.depth} blocks left open`);
+    return this.declarations().bytes(this.code.take()).byte(0x0b).take();
+  }
+
+  private declarations(): ByteWriter {
     const body = new ByteWriter();
     const groups: { type: ValueType; count: number }[] = [];
     for (const type of this.locals) {
@@ -196,8 +215,10 @@ export class FunctionWriter {
     }
     body.unsigned(groups.length);
     for (const { type, count } of groups) body.unsigned(count).byte(valueType[type]);
-    body.bytes(this.code.take()).byte(0x0b);
-    return body.take();
+    return body;
+  }
+  private hint(likelihood: Likelihood | undefined): void {
+    if (likelihood !== undefined) this.hinted.push([this.code.length, likelihood]);
   }
 
   private open(code: number, result: ValueType | undefined): Label {

@@ -117,6 +117,7 @@ export class ModuleWriter {
         for (const index of functions) c.unsigned(index);
       }),
     );
+    this.writeHints(out);
     section(10, this.functions.length, (c) =>
       this.functions.forEach(({ writer }) => {
         const body = writer.finish();
@@ -124,6 +125,26 @@ export class ModuleWriter {
       }),
     );
     return out.take();
+  }
+
+  /** A custom section, which comes before the code that it speaks of. [WebAssembly code metadata, branch hinting] */
+  private writeHints(out: ByteWriter): void {
+    const hinted = this.functions.flatMap(({ writer }, position) => {
+      const hints = writer.hints();
+      return hints.length > 0 ? [{ index: this.importedFunctions + position, hints }] : [];
+    });
+    if (hinted.length === 0) return;
+    const content = new ByteWriter().name('metadata.code.branch_hint').unsigned(hinted.length);
+    for (const { index, hints } of hinted) {
+      content.unsigned(index).unsigned(hints.length);
+      for (const [offset, likelihood] of hints) {
+        content
+          .unsigned(offset)
+          .unsigned(1)
+          .byte(likelihood === 'taken' ? 1 : 0);
+      }
+    }
+    out.byte(0).sized(content);
   }
 }
 

@@ -1,6 +1,6 @@
 // The `ringside` command. Guest console on standard output, everything else on standard error.
 import { rulesJson, rulesMarkdown } from '../../emulator/virtio/rules/coverage-text';
-import { allowFusedMultiplyAdd } from '../worker/fused-multiply-add';
+import { allowEngineFeatures } from '../worker/engine-features';
 import { UsageError } from './options';
 import { disassembleFile } from './disasm-command';
 import { serveDebugAdapter } from './dap-command';
@@ -53,7 +53,7 @@ function rules(words: readonly string[]): number {
   return exitStatus.ok;
 }
 
-allowFusedMultiplyAdd();
+allowEngineFeatures();
 main(process.argv.slice(2)).then(
   (status) => {
     process.exitCode = status;

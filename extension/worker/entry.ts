@@ -1,7 +1,7 @@
 // The worker thread: one session, served over messages.
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TargetEvent } from '../debug/target';
-import { allowFusedMultiplyAdd } from './fused-multiply-add';
+import { allowEngineFeatures } from './engine-features';
 import { InspectedSession } from './inspected-session';
 import { type Answer, type Call, isCall, type Method, type WorkerData } from './protocol';
 import { ConfigurationError } from './parse-launch';
@@ -9,7 +9,7 @@ import { ConfigurationError } from './parse-launch';
 const port = parentPort;
 if (port === null)
   throw new Error('This file is the emulator thread of Ringside; it is started by the extension, not by hand.');
-allowFusedMultiplyAdd();
+allowEngineFeatures();
 const { stopWord } = workerData as WorkerData;
 const session = new InspectedSession(stopWord === undefined ? {} : { stopWord });
 const answer = (message: Answer): void => port.postMessage(message);

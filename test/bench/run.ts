@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { Machine } from '../../emulator/machine';
 import { catalogue } from '../../emulator/virtio/rules';
 import { RulePolicy } from '../../emulator/virtio/watch/policy';
-import { allowFusedMultiplyAdd } from '../../extension/worker/fused-multiply-add';
+import { allowEngineFeatures } from '../../extension/worker/engine-features';
 import { loadMachine } from '../../extension/worker/load-machine';
 import { parseLaunchConfiguration } from '../../extension/worker/parse-launch';
 import { buildGuest, sampleFolder } from '../guest/harness/compiler';
@@ -170,7 +170,7 @@ function measureMemory(): void {
 }
 
 async function main(): Promise<void> {
-  allowFusedMultiplyAdd();
+  allowEngineFeatures();
   const { values } = parseArgs({
     options: {
       repeats: { type: 'string', default: '3' },

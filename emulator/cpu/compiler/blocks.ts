@@ -1,10 +1,11 @@
 // Cuts the executed code of one page into blocks, from the places where it is entered.
-// Guarantees: blocks are in address order, hold only instructions that the interpreter has decoded, and never overlap.
+// Guarantees: blocks are in the order in which they are to be written, hold only instructions that the interpreter has decoded, and never overlap.
 import { decode, type DecodedInstruction } from '../decoder';
 import type { MachineMemory } from '../hart-state';
 import { firstHandler, pseudoHandler } from '../interpreter/records';
 import { handlerMask, pageBytes, record } from '../layout';
 import { type Flow, flowOf } from './flow';
+import { orderBlocks } from './order';
 
 export interface PlacedInstruction {
   readonly offset: number;
@@ -18,7 +19,7 @@ export interface Block {
   /** Offset behind its last instruction. */
   readonly end: number;
   /** Blocks of the page that follow it, by position. */
-  readonly successors: number[];
+  readonly successors: readonly number[];
 }
 
 export interface PageBlocks {
@@ -103,14 +104,14 @@ function arrange(
   leaders: ReadonlySet<number>,
   entryOffsets: readonly number[],
 ): PageBlocks | undefined {
-  const blocks: { offset: number; instructions: PlacedInstruction[]; end: number; successors: number[] }[] = [];
-  const positions = new Map<number, number>();
+  const blocks: { offset: number; instructions: PlacedInstruction[]; end: number }[] = [];
+  const byAddress = new Map<number, number>();
   let open: (typeof blocks)[number] | undefined;
   for (const placed of [...found.values()].sort((a, b) => a.offset - b.offset)) {
     const { offset, flow, decoded } = placed;
     if (open?.end !== offset || leaders.has(offset) || open.instructions.length >= greatestBlock) {
-      open = { offset, instructions: [], end: offset, successors: [] };
-      positions.set(offset, blocks.length);
+      open = { offset, instructions: [], end: offset };
+      byAddress.set(offset, blocks.length);
       blocks.push(open);
     }
     open.instructions.push(placed);
@@ -118,17 +119,22 @@ function arrange(
     if (flow.kind !== 'next') open = undefined;
   }
   if (blocks.length === 0) return undefined;
-  for (const block of blocks) {
+  const successors = blocks.map((block) => {
     const last = block.instructions.at(-1);
-    if (last === undefined) continue;
-    const follow = (offset: number): void => {
-      const position = positions.get(offset);
-      if (position !== undefined && !block.successors.includes(position)) block.successors.push(position);
-    };
-    const { kind } = last.flow;
-    if (kind === 'branch' || kind === 'jump') follow(targetOf(last));
-    if (kind === 'branch' || kind === 'next') follow(block.end);
-  }
+    const kind = last?.flow.kind;
+    const offsets: number[] = [];
+    if (last !== undefined && (kind === 'branch' || kind === 'jump')) offsets.push(targetOf(last));
+    if (kind === 'branch' || kind === 'next') offsets.push(block.end);
+    return [...new Set(offsets.flatMap((offset) => byAddress.get(offset) ?? []))];
+  });
+  const order = orderBlocks(successors);
+  const positionOf = new Map(order.map((address, position) => [address, position]));
+  const positions = new Map([...byAddress].map(([offset, address]) => [offset, positionOf.get(address) ?? 0]));
+  const ordered = order.flatMap((address): Block[] => {
+    const block = blocks[address];
+    const following = (successors[address] ?? []).map((next) => positionOf.get(next) ?? 0);
+    return block === undefined ? [] : [{ ...block, successors: following }];
+  });
   const entries = entryOffsets.flatMap((offset) => positions.get(offset) ?? []);
-  return { blocks, positions, entries: [...new Set(entries)], instructionCount: found.size };
+  return { blocks: ordered, positions, entries: [...new Set(entries)], instructionCount: found.size };
 }

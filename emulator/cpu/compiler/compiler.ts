@@ -14,25 +14,29 @@ import {
 } from '../layout';
 import { importModule } from '../system/imports';
 import { findBlocks } from './blocks';
-import { regionTableSize } from './frame';
-import { type CompiledRegion, compileRegion, type RegionEntry, regionExport } from './region';
+import { RegionImports, regionTableSize } from './frame';
+import { type CompiledRegion, compileRegion, type RegionEntry, regionExport, regionModule } from './region';
 
 /**
  * Arrivals by jump until a page is compiled, unless the options say otherwise: about as many as take the interpreter as long as the
  * compilation, so that at worst everything takes twice as long. An operating system's start is mostly code that never gets there.
  */
 export const defaultThreshold = 16_000;
+/** Below it somebody wants every page compiled at once. */
+const greatestEagerThreshold = 100;
 const greatestInstructions = 400;
-/** So many instructions are compiled between two looks at the stop word at most, which takes milliseconds; what else is hot waits. */
-const greatestInstructionsPerSlice = 800;
-/** Arrivals until a page that had to wait asks again. */
-const waitingHeat = 500;
+/** Between two looks at the stop word so many instructions are compiled, and the rest of a region, which takes milliseconds. */
+const greatestInstructionsPerSlice = 500;
 /** WebAssembly bytes of all regions together; machine code is several times larger, and the host keeps much about each module. */
 const greatestCodeBytes = 12 << 20;
 const moduleBytes = 8 << 10;
 
-/** Misses per threshold of arrivals from which on a page's code calls for translations. */
-const greatestMissShare = 1 / 8;
+/** Regions that were compiled together. */
+interface RegionBatch {
+  readonly bytes: number;
+  /** Those that are still in use; the host frees the module behind the last one. */
+  live: number;
+}
 
 interface Region {
   readonly functionIndex: number;
@@ -41,7 +45,23 @@ interface Region {
   readonly offsets: ReadonlySet<number>;
   /** Where it was entered when it was compiled. */
   readonly wanted: readonly number[];
-  readonly bytes: number;
+  readonly batch: RegionBatch;
+}
+
+/** A page that is worth compiling. */
+interface Request {
+  readonly page: number;
+  readonly slot: number;
+  readonly offset: number;
+  readonly behind: number | undefined;
+}
+
+/** A region that has been written. */
+interface Draft {
+  readonly regions: PageRegions;
+  readonly compiled: CompiledRegion;
+  readonly functionIndex: number;
+  readonly wanted: readonly number[];
 }
 
 interface PageRegions {
@@ -72,9 +92,7 @@ export class RegionCompiler {
   private readonly pages = new Map<number, PageRegions>();
   /** How often a page of RAM was compiled. */
   private readonly compilations = new Map<number, number>();
-  /** Pages of RAM whose code misses so many translations that it calls for them. */
-  private readonly missing = new Set<number>();
-  private instructionsInSlice = 0;
+  private requests: Request[] = [];
   private readonly freeIndices: number[] = [];
   private nextIndex = 1;
   private imports: WebAssembly.Imports = {};
@@ -92,9 +110,9 @@ export class RegionCompiler {
     this.imports = { [importModule]: { ...imports } };
   }
 
-  /** The stop word was looked at. */
+  /** The stop word was looked at: what became hot since then is compiled, as far as it does not delay the next look. */
   beginSlice(): void {
-    this.instructionsInSlice = 0;
+    if (this.requests.length > 0) this.compileRequests();
   }
 
   /** Compilations so far do not delay the next ones any more: the user changed what is to be compiled. */
@@ -108,23 +126,12 @@ export class RegionCompiler {
     const offset = ((at - slot) / record.bytes) * 2;
     const { view } = this.memory;
     const isEntry = view.getUint16(at + record.handler, true) >> entryShift !== 0;
-    let count = this.compilations.get(page) ?? 0;
-    if (!isEntry && this.instructionsInSlice >= greatestInstructionsPerSlice) {
-      view.setInt32(slot + slotRegion.heat, Math.min(this.threshold, waitingHeat), true);
-      return;
-    }
-    const misses = view.getInt32(slot + slotRegion.misses, true);
-    view.setInt32(slot + slotRegion.misses, 0, true);
-    if (misses > this.threshold * greatestMissShare && !this.missing.has(page)) {
-      this.missing.add(page);
-      const behind = this.behind(hartBase, virtualPage);
-      for (const { wanted } of [...(this.pages.get(slot)?.regions ?? [])])
-        this.compile(page, slot, wanted[0] ?? offset, behind);
-    } else if (!isEntry) {
-      this.compilations.set(page, ++count);
-      this.compile(page, slot, offset, this.behind(hartBase, virtualPage));
-    }
+    const count = (this.compilations.get(page) ?? 0) + (isEntry ? 0 : 1);
     view.setInt32(slot + slotRegion.heat, Math.min(this.threshold * (1 + count), 2 ** 30), true);
+    if (isEntry) return;
+    this.compilations.set(page, count);
+    this.requests.push({ page, slot, offset, behind: this.behind(hartBase, virtualPage) });
+    if (this.threshold <= greatestEagerThreshold) this.compileRequests();
   }
 
   /** The regions of a slot no longer hold. */
@@ -147,43 +154,75 @@ export class RegionCompiler {
     return this.memory.view.getUint16(this.layout.ram + offset, true);
   }
 
-  private compile(page: number, slot: number, offset: number, behind: number | undefined): void {
-    if (this.freeIndices.length === 0 && this.nextIndex === regionTableSize) return;
+  /** One module for all: a module costs the host more than a small region in it. */
+  private compileRequests(): void {
+    const imports = new RegionImports();
+    const drafts: Draft[] = [];
+    const waiting: Request[] = [];
+    let instructions = 0;
+    for (const request of this.requests) {
+      const isDrafted = drafts.some(({ regions }) => regions.slot === request.slot);
+      if (isDrafted || instructions >= greatestInstructionsPerSlice) {
+        waiting.push(request);
+        continue;
+      }
+      instructions += this.draft(request, imports, drafts);
+    }
+    this.requests = waiting;
+    if (drafts.length > 0) this.install(drafts, imports);
+  }
+
+  /** Writes a region; returns the number of its instructions. */
+  private draft({ page, slot, offset, behind }: Request, imports: RegionImports, drafts: Draft[]): number {
+    // What was in the slot may have gone meanwhile.
+    if (this.host.pageOf(slot) !== page) return 0;
+    if (this.freeIndices.length === 0 && this.nextIndex === regionTableSize) return 0;
     const regions = this.pages.get(slot) ?? { slot, regions: [], numbers: new Map<number, number>() };
     // Code that a region has without an entry here: the region is made anew with one.
     const old = regions.regions.find((region) => region.offsets.has(offset));
     const wanted = [offset, ...(old?.wanted ?? [])];
     const codeAddress = this.layout.ram + page * pageBytes;
     const blocks = findBlocks({ memory: this.memory, codeAddress, slot, behind }, wanted, greatestInstructions);
-    if (blocks === undefined) return;
-    this.instructionsInSlice += blocks.instructionCount;
+    if (blocks === undefined) return 0;
     if (old !== undefined) {
       regions.regions.splice(regions.regions.indexOf(old), 1);
       this.remove(regions, old);
     }
     const functionIndex = this.freeIndices.pop() ?? this.nextIndex++;
-    const callsReach = this.missing.has(page);
-    const memory = { totalBytes: this.layout.totalBytes, shared: this.shared, slot, functionIndex, callsReach };
-    const compiled = compileRegion(blocks, memory, (entry) => takeNumber(regions, entry));
-    this.install(regions, compiled, functionIndex, wanted);
+    const compiled = compileRegion(blocks, { slot, functionIndex }, imports, (entry) => takeNumber(regions, entry));
+    if (compiled === undefined) {
+      this.freeIndices.push(functionIndex);
+      return 0;
+    }
+    drafts.push({ regions, compiled, functionIndex, wanted });
+    return blocks.instructionCount;
   }
 
-  private install(page: PageRegions, compiled: CompiledRegion, functionIndex: number, wanted: readonly number[]): void {
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(compiled.bytes), this.imports);
-    this.table.set(functionIndex, instance.exports[regionExport]);
-    const { slot } = page;
-    for (const { offset, number } of compiled.entries) {
-      this.setEntry(slot, offset, number);
-      const entry = functionIndex | (compiled.need << slotRegion.needShift);
-      this.memory.view.setInt32(slot + slotRegion.entries + number * 4, entry, true);
-    }
-    const { entries, bytes } = compiled;
-    page.regions.push({ functionIndex, entries, offsets: new Set(compiled.offsets), wanted, bytes: bytes.length });
-    this.memory.view.setInt32(slot + slotRegion.count, page.regions.length, true);
-    this.pages.delete(slot);
-    this.pages.set(slot, page);
-    this.statistics.compilations++;
-    this.statistics.codeBytes += bytes.length + moduleBytes;
+  private install(drafts: readonly Draft[], imports: RegionImports): void {
+    const memory = { totalBytes: this.layout.totalBytes, shared: this.shared };
+    const bytes = regionModule(
+      drafts.map(({ compiled }) => compiled),
+      imports,
+      memory,
+    );
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.imports);
+    const batch: RegionBatch = { bytes: bytes.length + moduleBytes, live: drafts.length };
+    drafts.forEach(({ regions: page, compiled, functionIndex, wanted }, position) => {
+      this.table.set(functionIndex, exports[regionExport(position)]);
+      const { slot } = page;
+      for (const { offset, number } of compiled.entries) {
+        this.setEntry(slot, offset, number);
+        const entry = functionIndex | (compiled.need << slotRegion.needShift);
+        this.memory.view.setInt32(slot + slotRegion.entries + number * 4, entry, true);
+      }
+      const { entries } = compiled;
+      page.regions.push({ functionIndex, entries, offsets: new Set(compiled.offsets), wanted, batch });
+      this.memory.view.setInt32(slot + slotRegion.count, page.regions.length, true);
+      this.pages.delete(slot);
+      this.pages.set(slot, page);
+    });
+    this.statistics.compilations += drafts.length;
+    this.statistics.codeBytes += batch.bytes;
     this.dropCold();
   }
 
@@ -195,7 +234,7 @@ export class RegionCompiler {
     }
     this.table.set(region.functionIndex, null);
     this.freeIndices.push(region.functionIndex);
-    this.statistics.codeBytes -= region.bytes + moduleBytes;
+    if (--region.batch.live === 0) this.statistics.codeBytes -= region.batch.bytes;
   }
 
   private setEntry(slot: number, offset: number, number: number): void {

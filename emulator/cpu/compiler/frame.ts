@@ -1,9 +1,10 @@
 // Locals and exits of one compiled region.
-import { CodeWriter, type Expression, expression, load, op } from '../../wasm/code';
-import { FunctionWriter, type Label, type Local } from '../../wasm/function';
+import { CodeWriter, type Expression, expression, load, op, type Operand } from '../../wasm/code';
+import { FunctionWriter, type Local } from '../../wasm/function';
 import type { ValueType } from '../../wasm/opcodes';
 import type { FloatOperation } from '../float';
 import { control, hartCell } from '../layout';
+import type { RegisterMask } from './liveness';
 
 /** Functions of the processor's module that a region may import. */
 export type RegionImport = 'reach' | 'secondHalf' | 'chain' | 'csrAccess' | 'fence' | 'multiplyHigh' | FloatOperation;
@@ -36,11 +37,36 @@ export const regionTableSize = 0x4000;
 /** Added to the budget that a region returns when the hart must look around before it goes on. */
 export const boundaryBit = 0x4000_0000;
 
-/** An imported function of a region, in the order of their indices. */
-export interface RegionFunction {
+interface RegionFunction {
   readonly name: RegionImport;
   readonly parameters: readonly ValueType[];
   readonly results: readonly ValueType[];
+}
+
+/** What the regions of one module import. */
+export class RegionImports {
+  /** In the order of their indices. */
+  readonly functions: RegionFunction[] = [];
+
+  /** The index of an imported function. */
+  index(name: RegionImport): number {
+    const index = this.functions.findIndex((entry) => entry.name === name);
+    if (index >= 0) return index;
+    this.functions.push({ name, ...this.signature(name) });
+    return this.functions.length - 1;
+  }
+  private signature(name: RegionImport): Omit<RegionFunction, 'name'> {
+    if (name in signatures) {
+      const [parameters, results] = signatures[name as keyof typeof signatures];
+      return { parameters, results };
+    }
+    const operands = /^fn?m(add|sub)\./.test(name)
+      ? 3
+      : /^f(add|sub|mul|div|minm?|maxm?|eq|ltq?|leq?)\./.test(name)
+        ? 2
+        : 1;
+    return { parameters: ['i32', 'i32', ...Array<'i64'>(operands).fill('i64')], results: ['i64'] };
+  }
 }
 
 /**
@@ -56,24 +82,17 @@ export class RegionFrame {
   readonly page = this.f.parameter(2);
   readonly budget = this.f.parameter(3);
   readonly tables = this.f.local('i32');
-  readonly pc = this.f.local('i64');
-  readonly pcOffset = this.f.local('i32');
-  /** Instructions of the block that were counted but not executed. */
-  readonly notExecuted = this.f.local('i32');
   /** Whether the host may round: to nearest, and NX is set. */
   readonly fastFloat = this.f.local('i32');
-  readonly functions: RegionFunction[] = [];
   private readonly x = new Map<number, Local>();
   private readonly float = new Map<number, Local>();
   private readonly pool: Local[] = [];
   private taken = 0;
-  private bailLabel: Label | undefined;
-  private exitLabel: Label | undefined;
 
+  /** @param registers all that the region uses */
   constructor(
-    /** Registers that the region uses, and those it writes. */
     registers: RegisterSets,
-    private readonly written: RegisterSets,
+    private readonly imports: RegionImports,
   ) {
     for (const register of registers.x) this.x.set(register, this.f.local('i64'));
     for (const register of registers.f) {
@@ -97,22 +116,7 @@ export class RegionFrame {
 
   /** The index of an imported function. */
   import(name: RegionImport): number {
-    const index = this.functions.findIndex((entry) => entry.name === name);
-    if (index >= 0) return index;
-    this.functions.push({ name, ...this.signature(name) });
-    return this.functions.length - 1;
-  }
-  private signature(name: RegionImport): Omit<RegionFunction, 'name'> {
-    if (name in signatures) {
-      const [parameters, results] = signatures[name as keyof typeof signatures];
-      return { parameters, results };
-    }
-    const operands = /^fn?m(add|sub)\./.test(name)
-      ? 3
-      : /^f(add|sub|mul|div|minm?|maxm?|eq|ltq?|leq?)\./.test(name)
-        ? 2
-        : 1;
-    return { parameters: ['i32', 'i32', ...Array<'i64'>(operands).fill('i64')], results: ['i64'] };
+    return this.imports.index(name);
   }
 
   take(type: ValueType): Local {
@@ -137,59 +141,66 @@ export class RegionFrame {
   }
 
   /** Leaves the instruction at an offset to the interpreter; so many instructions of the block are not executed. */
-  bail(offset: number, notExecuted: number): void {
-    this.c.set(this.pcOffset, offset);
-    this.c.set(this.notExecuted, notExecuted);
-    this.c.br(known(this.bailLabel, 'bail'));
+  bail(offset: number, notExecuted: number, newer: RegisterMask): void {
+    const { c, hart, budget } = this;
+    this.update(newer);
+    c.store('i64.store', hart, this.pcAt(offset), hartCell.pc);
+    c.return(op('i32.xor', op('i32.add', budget, notExecuted), -1));
   }
   /** Goes on at an address outside the region. */
-  exit(pc: Expression): void {
-    this.c.set(this.pc, pc);
-    this.c.br(known(this.exitLabel, 'exit'));
+  exit(pc: Operand, newer: RegisterMask): void {
+    const { f } = this;
+    this.update(newer);
+    f.get(this.hart);
+    expression(pc).emit(f);
+    f.get(this.budget).returnCall(this.import('chain'));
   }
-
   /** Goes on at an offset in the interpreter, which looks for interrupts first; the budget is in its control word. */
-  boundary(offset: number): void {
+  boundary(offset: number, newer: RegisterMask): void {
     const { c } = this;
-    this.spill();
+    this.update(newer);
     c.store('i64.store', this.hart, this.pcAt(offset), hartCell.pc);
     c.return(op('i32.or', load('i32.load', 0, control.budget), boundaryBit));
   }
 
-  /** Writes the whole function around `body`, which never ends by itself. */
-  write(body: () => void): void {
-    const { c, f, hart, budget } = this;
-    c.set(this.tables, { type: 'i32', emit: () => f.get(hart).load('i32.load', hartCell.dataTranslations) });
-    for (const [register, local] of this.x) {
-      f.get(hart)
-        .load('i64.load', hartCell.x + register * 8)
-        .set(local);
+  /** Brings the hart up to date with locals that are newer. */
+  update(newer: RegisterMask): void {
+    const { c, hart } = this;
+    for (let register = 0; register < 32; register++) {
+      if ((newer.x & (1 << register)) !== 0) {
+        c.store('i64.store', hart, this.xLocal(register), hartCell.x + register * 8);
+      }
+      if ((newer.f & (1 << register)) !== 0) {
+        const local = this.fLocal(register);
+        c.store(local.type === 'f64' ? 'f64.store' : 'i64.store', hart, local, hartCell.f + register * 8);
+      }
     }
-    for (const [register, local] of this.float) {
-      f.get(hart)
-        .load(local.type === 'f64' ? 'f64.load' : 'i64.load', hartCell.f + register * 8)
-        .set(local);
+  }
+  /** Loads locals from the hart. */
+  fetch(registers: RegisterMask): void {
+    const { f, hart } = this;
+    for (let register = 0; register < 32; register++) {
+      if ((registers.x & (1 << register)) !== 0) {
+        f.get(hart)
+          .load('i64.load', hartCell.x + register * 8)
+          .set(this.xLocal(register));
+      }
+      if ((registers.f & (1 << register)) !== 0) {
+        const local = this.fLocal(register);
+        f.get(hart)
+          .load(local.type === 'f64' ? 'f64.load' : 'i64.load', hartCell.f + register * 8)
+          .set(local);
+      }
     }
-    if (this.float.size > 0) this.judgeFloat();
-    this.exitLabel = f.block();
-    this.bailLabel = f.block();
-    body();
-    f.op('unreachable').end();
-    this.spill();
-    c.store('i64.store', hart, op('i64.add', this.page, op('i64.extend_i32_u', this.pcOffset)), hartCell.pc);
-    c.return(op('i32.xor', op('i32.add', budget, this.notExecuted), -1));
-    f.end();
-    this.spill();
-    f.get(hart).get(this.pc).get(budget).returnCall(this.import('chain'));
   }
 
-  private spill(): void {
-    const { c, hart } = this;
-    for (const register of this.written.x) c.store('i64.store', hart, this.xLocal(register), hartCell.x + register * 8);
-    for (const register of this.written.f) {
-      const local = this.fLocal(register);
-      c.store(local.type === 'f64' ? 'f64.store' : 'i64.store', hart, local, hartCell.f + register * 8);
-    }
+  /** Writes the whole function around `body`, which never ends by itself. */
+  write(body: () => void): void {
+    const { c, f, hart } = this;
+    c.set(this.tables, load('i32.load', hart, hartCell.dataTranslations));
+    if (this.float.size > 0) this.judgeFloat();
+    body();
+    f.op('unreachable');
   }
 }
 

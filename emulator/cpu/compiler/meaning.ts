@@ -14,6 +14,7 @@ import { currentStep } from '../system/trap';
 import type { PlacedInstruction } from './blocks';
 import type { RegionFrame } from './frame';
 import { inlineFloat, type InlineFloat } from './inline-float';
+import { joined, noRegisters, type RegisterMask } from './liveness';
 import { reachKind } from './reach';
 
 /** Where the code of a block has got to. */
@@ -23,13 +24,17 @@ export interface BlockState {
   floatDirty: boolean;
   /** Registers known to hold a NaN-boxed single. */
   readonly boxed: Set<number>;
+  /** Registers whose locals may be newer than the hart. */
+  newer: RegisterMask;
 }
 
 /** Where the last instruction of a block goes. */
 export interface Exits {
   /** To an offset from the page, inside or outside. */
-  go(offset: number): void;
-  indirect(target: Local): void;
+  go(offset: number, newer: RegisterMask): void;
+  indirect(target: Local, newer: RegisterMask): void;
+  /** Whether newer locals stay so on the way to an offset. */
+  keeps(offset: number): boolean;
 }
 
 interface Constant extends Expression {
@@ -67,8 +72,6 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     private readonly left: number,
     private readonly block: BlockState,
     private readonly exits: Exits,
-    /** Where accesses without a fast translation are counted before the interpreter does them; `undefined`: they call for one. */
-    private readonly misses: number | undefined,
   ) {
     super();
     this.c = frame.c;
@@ -85,17 +88,17 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     if (offset + decoded.lengthBytes > pageBytes) {
       // What the other page holds now must be what was compiled.
       const second = call(this.frame.import('secondHalf'), 'i32', this.frame.hart, this.pc());
-      this.c.when(op('i32.ne', second, decoded.bits >>> 16), () => this.bail());
+      this.c.rarely(op('i32.ne', second, decoded.bits >>> 16), () => this.bail());
     }
     decoded.row.meaning(this);
-    if (isLast && !this.ended) this.exits.go(offset + decoded.lengthBytes);
+    if (isLast && !this.ended) this.exits.go(offset + decoded.lengthBytes, this.block.newer);
   }
 
   private field(field: Field): number {
     return this.placed.decoded.fields[field] ?? 0;
   }
   private bail(): void {
-    this.frame.bail(this.placed.offset, this.left);
+    this.frame.bail(this.placed.offset, this.left, this.block.newer);
   }
   private take(value: Operand, type: 'i32' | 'i64'): Local {
     const local = this.frame.take(type);
@@ -109,7 +112,9 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
   }
   setX(_field: 'rd', value: Expression): void {
     const register = this.field('rd');
-    if (register !== 0) this.c.set(this.frame.xLocal(register), value);
+    if (register === 0) return;
+    this.c.set(this.frame.xLocal(register), value);
+    this.block.newer = joined(this.block.newer, { x: 1 << register, f: 0 });
   }
   f(field: FField): FloatValue {
     const register = this.field(field);
@@ -124,6 +129,7 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     this.c.set(local, local.type === 'f64' ? doubleOf(value) : value);
     if (value.isBoxed === true) this.block.boxed.add(register);
     else this.block.boxed.delete(register);
+    this.block.newer = joined(this.block.newer, { x: 0, f: 1 << register });
     this.markFloatDirty();
   }
   number(field: NumberField): Expression {
@@ -155,17 +161,23 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
   }
 
   branch(condition: Expression): void {
-    const { offset, decoded } = this.placed;
-    this.c.when(condition, () => this.exits.go(offset + this.field('imm')));
-    this.exits.go(offset + decoded.lengthBytes);
+    const { block, exits } = this;
+    const target = this.placed.offset + this.field('imm');
+    const behind = this.placed.offset + this.placed.decoded.lengthBytes;
+    if (!exits.keeps(target) && !exits.keeps(behind)) {
+      this.frame.update(block.newer);
+      block.newer = noRegisters;
+    }
+    this.c.when(condition, () => exits.go(target, block.newer));
+    exits.go(behind, block.newer);
     this.ended = true;
   }
   jumpRelative(): void {
-    this.exits.go(this.placed.offset + this.field('imm'));
+    this.exits.go(this.placed.offset + this.field('imm'), this.block.newer);
     this.ended = true;
   }
   jump(target: Expression): void {
-    this.exits.indirect(this.take(target, 'i64'));
+    this.exits.indirect(this.take(target, 'i64'), this.block.newer);
     this.ended = true;
   }
 
@@ -182,13 +194,9 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     );
     const page = op('i64.and', address, -4096n | BigInt(bytes - 1));
     c.block((done) => {
-      c.brIf(done, op('i64.eq', load('i64.load', entry, table + translation.tag), page));
-      if (this.misses !== undefined && (kind === 'load' || kind === 'store')) {
-        c.store('i32.store', this.misses, op('i32.add', load('i32.load', this.misses), 1));
-      } else {
-        call(frame.import('reach'), 'i32', frame.hart, address, bytes, reachKind[kind]).emit(f);
-        f.tee(found).brIf(done);
-      }
+      c.brIf(done, op('i64.eq', load('i64.load', entry, table + translation.tag), page), 'taken');
+      call(frame.import('reach'), 'i32', frame.hart, address, bytes, reachKind[kind]).emit(f);
+      f.tee(found).brIf(done);
       this.bail();
     });
     return found;
@@ -207,7 +215,7 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
   /** An address that is a multiple of the access's bytes; the interpreter traps where it is none. */
   private aligned(at: Expression, bytes: 4 | 8): Expression {
     const address = this.take(at, 'i64');
-    this.c.when(op('i64.ne', op('i64.and', address, BigInt(bytes - 1)), 0n), () => this.bail());
+    this.c.rarely(op('i64.ne', op('i64.and', address, BigInt(bytes - 1)), 0n), () => this.bail());
     return expression(address);
   }
   /** The reservation set of an address in linear memory; the newest LR's is in the control words. */
@@ -267,7 +275,7 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     if (this.block.floatOn) return;
     this.block.floatOn = true;
     const off = op('i64.eqz', op('i64.and', cell(this.frame.hart, 'mstatus'), mstatus.FS));
-    this.c.when(off, () => this.bail());
+    this.c.rarely(off, () => this.bail());
   }
   float(operation: FloatOperation, operands: readonly Expression[], rounding: 'rm' | 'none'): Expression {
     const given = rounding === 'rm' ? this.field('rm') : 0;
@@ -302,20 +310,22 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     const result = frame.take(inline.result);
     c.block((done) => {
       c.block((exact) => {
-        if (!inline.always) c.brIf(exact, op('i32.eqz', frame.fastFloat));
+        if (!inline.always) c.brIf(exact, op('i32.eqz', frame.fastFloat), 'not taken');
         // An instruction that does not round still is illegal while frm is reserved. [RISC-V unpriv. 20.2]
-        else if (given === 7) c.brIf(exact, op('i32.gt_u', cell32(frame.hart, 'fcsr'), greatestLegalFcsr));
+        else if (given === 7) {
+          c.brIf(exact, op('i32.gt_u', cell32(frame.hart, 'fcsr'), greatestLegalFcsr), 'not taken');
+        }
         const unboxed = operands.filter((operand) => inline.operands === 'f32' && operand.isBoxed !== true);
         if (unboxed.length > 0) {
           const together = unboxed.reduce<Expression>(
             (all, operand) => (all === operand ? all : op('i64.and', all, operand)),
             unboxed[0] ?? expression(0n),
           );
-          c.brIf(exact, op('i64.lt_u', together, box));
+          c.brIf(exact, op('i64.lt_u', together, box), 'not taken');
         }
         const natives = operands.map((operand) => this.native(inline.operands, operand));
         c.set(result, inline.compute(...natives.map(expression)));
-        c.brIf(done, inline.trusted(natives, result));
+        c.brIf(done, inline.trusted(natives, result), 'taken');
       });
       const value = this.exactFloat(operation, operands, given);
       c.set(result, this.nativeOf(inline.result, value));
@@ -362,11 +372,11 @@ export class CompiledMeaning extends Arithmetic implements Meaning<Expression, E
     setCell(c, hart, 'pc', this.pc());
     const published = this.take(load('i32.load', 0, control.budget), 'i32');
     const result = this.take(call(frame.import('csrAccess'), 'i32', hart, this.field('csr'), flags, operand), 'i32');
-    c.when(op('i32.eq', result, csrOutcome.illegal), () => this.bail());
+    c.rarely(op('i32.eq', result, csrOutcome.illegal), () => this.bail());
     this.setX('rd', cell(hart, 'scratch'));
     const shortened = op('i32.ne', load('i32.load', 0, control.budget), published);
     c.when(op('i32.or', op('i32.eq', result, csrOutcome.changed), shortened), () =>
-      frame.boundary(this.placed.offset + this.placed.decoded.lengthBytes),
+      frame.boundary(this.placed.offset + this.placed.decoded.lengthBytes, this.block.newer),
     );
     frame.judgeFloat();
   }

@@ -1,15 +1,16 @@
 // Writes a region: the blocks of a page as one WebAssembly function with real loops and forward branches.
 // A target number and a br_table lead to where control cannot fall or branch: entries, joins inside loops, computed jumps.
 import { load, op } from '../../wasm/code';
-import type { Label, Local } from '../../wasm/function';
+import type { FunctionWriter, Label, Local } from '../../wasm/function';
 import { ModuleWriter } from '../../wasm/module';
 import { entryShift, greatestEntry, pageBytes, record, slotRegion } from '../layout';
 import { importModule } from '../system/imports';
 import { wasmPageBytes } from '../module';
 import type { Block, PageBlocks } from './blocks';
-import { RegionFrame, type RegisterSets } from './frame';
+import { RegionFrame, type RegionImports, type RegisterSets } from './frame';
+import { findLiveness, type Liveness, noRegisters, type RegisterMask } from './liveness';
 import { type LoopPlan, planLoops } from './loops';
-import { type BlockState, CompiledMeaning } from './meaning';
+import { type BlockState, CompiledMeaning, type Exits } from './meaning';
 
 export interface RegionEntry {
   /** From the page's start. */
@@ -18,56 +19,67 @@ export interface RegionEntry {
 }
 
 export interface CompiledRegion {
-  readonly bytes: Uint8Array;
+  readonly code: FunctionWriter;
   readonly entries: readonly RegionEntry[];
   /** Offsets of all its instructions. */
   readonly offsets: readonly number[];
   readonly need: number;
 }
 
-export interface RegionMemory {
-  readonly totalBytes: number;
-  readonly shared: boolean;
+/** Where a region stands. */
+export interface RegionPlace {
   /** Address of the page's records, where computed jumps find entry numbers. */
   readonly slot: number;
   /** Index that the region will have in the function table; 0 is none. */
   readonly functionIndex: number;
-  /**
-   * Whether accesses without a fast translation call for one, or leave to the interpreter, which costs more each time: but a loop
-   * without calls keeps its registers in registers of the host.
-   */
-  readonly callsReach: boolean;
 }
 
-export const regionExport = 'region';
-
-/** `numberOf` gives an offset its entry number, or none where the entry belongs to another region or numbers have run out. */
+/**
+ * `numberOf` gives an offset its entry number, or none where the entry belongs to another region or numbers have run out; without
+ * any there is no region.
+ */
 export function compileRegion(
   page: PageBlocks,
-  memory: RegionMemory,
+  place: RegionPlace,
+  imports: RegionImports,
   numberOf: (offset: number) => number | undefined,
-): CompiledRegion {
+): CompiledRegion | undefined {
   const numbers = new Map<number, number>();
   for (const position of page.entries) {
     const number = numberOf(page.blocks[position]?.offset ?? 0);
     if (number !== undefined) numbers.set(position, number);
   }
+  if (numbers.size === 0) return undefined;
   const plan = planLoops(page.blocks, [...numbers.keys()]);
-  const writer = new RegionWriter(page, new Map(numbers), plan, memory);
-  const frame = writer.write();
-  const module = new ModuleWriter();
-  const pages = memory.totalBytes / wasmPageBytes;
-  module.importMemory(importModule, 'memory', pages, pages, memory.shared);
-  for (const { name, parameters, results } of frame.functions) {
-    module.importFunction(importModule, name, parameters, results);
-  }
-  module.addFunction(frame.f, regionExport);
+  const frame = new RegionFrame(registersOf(page.blocks), imports);
+  new RegionWriter(page, new Map(numbers), plan, place, frame).write();
   return {
-    bytes: module.finish(),
+    code: frame.f,
     entries: [...numbers].map(([position, number]) => ({ offset: page.blocks[position]?.offset ?? 0, number })),
     offsets: page.blocks.flatMap((block) => block.instructions.map(({ offset }) => offset)),
     need: plan.need,
   };
+}
+
+/** The name that a module exports a region by. */
+export function regionExport(position: number): string {
+  return `region${position}`;
+}
+
+/** A module of regions. */
+export function regionModule(
+  regions: readonly CompiledRegion[],
+  imports: RegionImports,
+  memory: { readonly totalBytes: number; readonly shared: boolean },
+): Uint8Array<ArrayBuffer> {
+  const module = new ModuleWriter();
+  const pages = memory.totalBytes / wasmPageBytes;
+  module.importMemory(importModule, 'memory', pages, pages, memory.shared);
+  for (const { name, parameters, results } of imports.functions) {
+    module.importFunction(importModule, name, parameters, results);
+  }
+  regions.forEach(({ code }, position) => module.addFunction(code, regionExport(position)));
+  return module.finish();
 }
 
 /** A block, or a loop with its blocks. */
@@ -85,7 +97,7 @@ interface Context {
 }
 
 class RegionWriter {
-  private readonly frame: RegionFrame;
+  private readonly liveness: Liveness;
   private readonly contexts: Context[] = [];
   private readonly loopLabels = new Map<number, Label>();
   private outer: Label | undefined;
@@ -96,14 +108,14 @@ class RegionWriter {
     /** Numbers of blocks that are reached through the target number: entries, and joins from `greatestEntry` on. */
     private readonly numbers: Map<number, number>,
     private readonly plan: LoopPlan,
-    private readonly memory: RegionMemory,
+    private readonly place: RegionPlace,
+    private readonly frame: RegionFrame,
   ) {
-    const registers = registersOf(page.blocks);
-    this.frame = new RegionFrame(registers.used, registers.written);
+    this.liveness = findLiveness(page.blocks, plan);
     this.numberJoins();
   }
 
-  write(): RegionFrame {
+  write(): void {
     const { frame, page } = this;
     const { c } = frame;
     frame.write(() => {
@@ -112,7 +124,6 @@ class RegionWriter {
         this.writeRange(0, page.blocks.length - 1, true);
       });
     });
-    return frame;
   }
 
   /** Forward branches into the middle of a loop need a number. */
@@ -146,7 +157,8 @@ class RegionWriter {
     for (const item of [...items].reverse()) labels.set(item, f.block());
     const context: Context = { items, labels, current: -1 };
     this.contexts.push(context);
-    this.writeDispatch(items, labels, isOuter);
+    if (isOuter) this.writeEntries(items, labels);
+    else this.writeDispatch(items, labels);
     for (const item of items) {
       f.end();
       context.current = item.first;
@@ -166,39 +178,56 @@ class RegionWriter {
     this.contexts.pop();
   }
 
-  /** Leads to the block of the target number where there is one, else to the first item. */
-  private writeDispatch(items: readonly Item[], labels: ReadonlyMap<Item, Label>, isOuter: boolean): void {
+  /** Where control enters the region: registers that are needed from the target number's block on are fetched. */
+  private writeEntries(items: readonly Item[], labels: ReadonlyMap<Item, Label>): void {
+    const { frame, liveness } = this;
+    const { f } = frame;
+    const entries = [...this.numbers].filter(([, number]) => number <= greatestEntry);
+    const table: Label[] = [];
+    const starts = entries.map(([position, number]) => ({ position, number, label: f.block() })).reverse();
+    const [otherwise] = starts;
+    if (otherwise === undefined) throw new Error('a region without an entry');
+    const greatest = Math.max(...entries.map(([, number]) => number));
+    for (let number = 0; number <= greatest; number++) table.push(otherwise.label);
+    for (const { number, label } of starts) table[number] = label;
+    f.get(frame.target).brTable(table, otherwise.label);
+    for (const { position } of starts) {
+      f.end();
+      frame.fetch(liveness.needed[position] ?? noRegisters);
+      const item = items.find((candidate) => candidate.first <= position && position <= candidate.last);
+      const label = item && labels.get(item);
+      if (label === undefined) throw new Error(`no code for the entry at block ${position}`);
+      if (item?.first === position) frame.c.set(frame.target, 0);
+      f.br(label);
+    }
+  }
+
+  /** At a loop's head: leads on to the block of the target number where there is one. */
+  private writeDispatch(items: readonly Item[], labels: ReadonlyMap<Item, Label>): void {
     const { frame } = this;
-    const { c } = frame;
     const first = items[0]?.first ?? 0;
     const last = items.at(-1)?.last ?? 0;
     const inside = [...this.numbers].filter(([position]) => position > first && position <= last);
-    if (!isOuter && inside.length === 0) return;
+    if (inside.length === 0) return;
     const table: Label[] = [];
     const otherwise = items[0] && labels.get(items[0]);
     if (otherwise === undefined) return;
-    const wanted = isOuter ? [...this.numbers] : inside;
-    const greatest = Math.max(0, ...wanted.map(([, number]) => number));
+    const greatest = Math.max(0, ...inside.map(([, number]) => number));
     for (let number = 0; number <= greatest; number++) table.push(otherwise);
-    for (const [position, number] of wanted) {
+    for (const [position, number] of inside) {
       const item = items.find((candidate) => candidate.first <= position && position <= candidate.last);
       const label = item && labels.get(item);
       if (label !== undefined) table[number] = label;
     }
-    const dispatch = (): void => {
-      c.f.get(frame.target);
-      c.f.brTable(table, otherwise);
-    };
-    if (isOuter) dispatch();
-    else c.when(frame.target, dispatch);
+    frame.c.rarely(frame.target, () => frame.f.get(frame.target).brTable(table, otherwise));
   }
 
   /** Leaves before a block when the budget might not last to the next look. */
   private writeCheck(position: number): void {
     const { frame, plan, page } = this;
     const { c } = frame;
-    const leave = (): void => frame.exit(frame.pcAt(page.blocks[position]?.offset ?? 0));
-    c.when(op('i32.lt_s', frame.budget, plan.need), () => {
+    const leave = (): void => frame.exit(frame.pcAt(page.blocks[position]?.offset ?? 0), this.dirtyAt(position));
+    c.rarely(op('i32.lt_s', frame.budget, plan.need), () => {
       // What passes here on its way to a join further on had its look before.
       c.when(op('i32.eqz', frame.target), leave);
       const number = this.numbers.get(position);
@@ -214,25 +243,39 @@ class RegionWriter {
     if (this.numbers.has(position)) c.set(frame.target, 0);
     const count = block.instructions.length;
     c.set(frame.budget, op('i32.sub', frame.budget, count));
-    const state: BlockState = { floatOn: false, floatDirty: false, boxed: new Set() };
-    const exits = {
-      go: (offset: number) => this.go(position, offset),
-      indirect: (target: Local) => this.goIndirect(target),
+    const state: BlockState = {
+      floatOn: false,
+      floatDirty: false,
+      boxed: new Set(),
+      newer: this.dirtyAt(position),
     };
-    const misses = this.memory.callsReach ? undefined : this.memory.slot + slotRegion.misses;
+    const exits: Exits = {
+      keeps: (offset) => this.keeps(position, offset),
+      go: (offset, newer) => this.go(position, offset, newer),
+      indirect: (target, newer) => this.goIndirect(target, newer),
+    };
     block.instructions.forEach((placed, index) => {
-      new CompiledMeaning(frame, placed, count - index, state, exits, misses).write(index === count - 1);
+      new CompiledMeaning(frame, placed, count - index, state, exits).write(index === count - 1);
     });
   }
 
-  private go(from: number, offset: number): void {
+  private dirtyAt(position: number): RegisterMask {
+    return this.liveness.dirty[position] ?? noRegisters;
+  }
+  private keeps(from: number, offset: number): boolean {
+    const position = this.page.positions.get(offset);
+    return position !== undefined && this.liveness.keeps(from, position);
+  }
+
+  private go(from: number, offset: number, newer: RegisterMask): void {
     const { frame, page } = this;
     const { c } = frame;
     const position = page.positions.get(offset);
     if (position === undefined) {
-      frame.exit(frame.pcAt(offset));
+      frame.exit(frame.pcAt(offset), newer);
       return;
     }
+    if (!this.liveness.keeps(from, position)) frame.update(newer);
     const loop = position <= from ? this.loopLabels.get(position) : undefined;
     if (loop !== undefined) {
       c.br(loop);
@@ -253,52 +296,45 @@ class RegionWriter {
       return;
     }
     // Not reachable by structure: leave, and come back through an entry.
-    frame.exit(frame.pcAt(offset));
+    frame.exit(frame.pcAt(offset), newer);
   }
 
   /** A computed jump inside the page goes to the entry that stands there. */
-  private goIndirect(target: Local): void {
-    const { frame, memory, outer, plan } = this;
+  private goIndirect(target: Local, newer: RegisterMask): void {
+    const { frame, place, outer, plan } = this;
     const { c } = frame;
     if (outer === undefined) throw new Error('a computed jump outside the region');
+    frame.update(newer);
     const distance = frame.take('i64');
     c.set(distance, op('i64.sub', target, frame.page));
     const inside = op('i64.lt_u', distance, BigInt(pageBytes));
     c.when(op('i32.and', inside, op('i32.ge_s', frame.budget, plan.need)), () => {
       const at = op('i32.shl', op('i32.wrap_i64', distance), 3);
-      c.set(frame.target, op('i32.shr_u', load('i32.load16_u', at, memory.slot + record.handler), entryShift));
-      const entry = load('i32.load', op('i32.shl', frame.target, 2), memory.slot + slotRegion.entries);
-      c.brIf(outer, op('i32.eq', op('i32.and', entry, slotRegion.functionMask), memory.functionIndex));
+      c.set(frame.target, op('i32.shr_u', load('i32.load16_u', at, place.slot + record.handler), entryShift));
+      const entry = load('i32.load', op('i32.shl', frame.target, 2), place.slot + slotRegion.entries);
+      c.brIf(outer, op('i32.eq', op('i32.and', entry, slotRegion.functionMask), place.functionIndex));
     });
-    frame.exit({ type: 'i64', emit: (f) => void f.get(target) });
+    frame.exit(target, noRegisters);
   }
 }
 
-/** x0 is no register. */
-function registersOf(blocks: readonly Block[]): { used: RegisterSets; written: RegisterSets } {
+function registersOf(blocks: readonly Block[]): RegisterSets {
   const used = { x: new Set<number>(), f: new Set<number>(), doubles: new Set<number>() };
-  const written = { x: new Set<number>(), f: new Set<number>(), doubles: new Set<number>() };
   for (const block of blocks) {
     for (const { decoded, flow } of block.instructions) {
       if (flow.kind === 'outside') continue;
       const { fields } = decoded;
-      const read = flow.reads.map((field) => fields[field] ?? 0).filter((register) => register !== 0);
-      for (const register of read) used.x.add(register);
+      for (const field of flow.reads) used.x.add(fields[field] ?? 0);
+      if (flow.writes) used.x.add(fields['rd'] ?? 0);
       const float = flow.readsFloat.map((field) => fields[field] ?? 0);
       if (flow.writesFloat) float.push(fields['fd'] ?? 0);
       for (const register of float) {
         used.f.add(register);
         if (flow.isDouble) used.doubles.add(register);
       }
-      const rd = fields['rd'] ?? 0;
-      if (flow.writes && rd !== 0) {
-        used.x.add(rd);
-        written.x.add(rd);
-      }
-      if (flow.writesFloat) {
-        written.f.add(fields['fd'] ?? 0);
-      }
     }
   }
-  return { used, written };
+  // x0 is no register.
+  used.x.delete(0);
+  return used;
 }

@@ -2,7 +2,7 @@
 // short test: npm run campaign:cpu -- --count 1000000 --seed 1 [--first INDEX] [--minutes 10] [--only INDEX] [--differences 5]
 // What a sequence does depends on where it lies: --only runs the whole batch around it, of a campaign that began at a multiple of 5000.
 import { parseArgs } from 'node:util';
-import { allowFusedMultiplyAdd } from '../../../extension/worker/fused-multiply-add';
+import { allowEngineFeatures } from '../../../extension/worker/engine-features';
 import { compareStates, describeDifference, type Difference } from './compare';
 import { generateSequence, instructionsOf, type Sequence } from './generate';
 import {
@@ -48,7 +48,7 @@ const batchSize = Math.min(5000, greatestBatch);
 
 export function runCampaign(options: CampaignOptions): CampaignResult {
   const { count, seed, first = 0, report = () => undefined, greatestDifferences = 5 } = options;
-  allowFusedMultiplyAdd();
+  allowEngineFeatures();
   const harness = assembleHarness();
   const filter = new OurMachine(harness, 'watched');
   const plain = new OurMachine(harness, 'interpreted');

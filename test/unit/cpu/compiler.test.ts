@@ -4,12 +4,12 @@ import { test } from 'node:test';
 import type { RunExit } from '../../../emulator/cpu/contract';
 import { instructions } from '../../../emulator/cpu/instructions';
 import { parseEncoding } from '../../../emulator/cpu/instructions/format';
-import { allowFusedMultiplyAdd } from '../../../extension/worker/fused-multiply-add';
+import { allowEngineFeatures } from '../../../extension/worker/engine-features';
 import { dataBase, programBase, randomProgram } from './compiler-programs';
 import { type Bench, type BenchOptions, createBench, ramBase } from './harness';
 import { type Random, randomFrom } from './random';
 
-allowFusedMultiplyAdd();
+allowEngineFeatures();
 
 /** Everything that can be seen of a processor. */
 function visible(bench: Bench): Record<string, unknown> {
