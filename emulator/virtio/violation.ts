@@ -1,5 +1,6 @@
 // A rule broken, with its evidence: what every view, report and stop shows. The rule's texts are in the catalogue, by id.
 import type { VirtioEvent } from '../record/events';
+import type { TransportName } from './spec/feature';
 
 export type RuleLevel = 'must' | 'should' | 'hazard';
 /** What a rule blames. [design: who is at fault decides where the machine stops] `device`: the device model, never the driver. */
@@ -53,6 +54,9 @@ export interface Violation {
   readonly level: RuleLevel;
   readonly family: string;
   readonly device: string;
+  /** How the device is reached, and whether over its legacy interface: the rule's texts then name its registers. */
+  readonly transport: TransportName;
+  readonly legacy: boolean;
   readonly queue: number | undefined;
   /** The blamed access. For `missing action` the publish or the last access that should have been followed. */
   readonly hart: number;

@@ -3,6 +3,7 @@ import type { Machine } from '../../emulator/machine';
 import type { VirtioEvent } from '../../emulator/record/events';
 import { describeEvent } from '../../emulator/record/describe';
 import { ruleById } from '../../emulator/virtio/rules';
+import { inWordsOf } from '../../emulator/virtio/transport/register-names';
 import type { Violation } from '../../emulator/virtio/violation';
 import type { SourcePosition, StackFrame, ViolationReport } from '../debug/target';
 import type { StackFrame as SymbolFrame } from '../symbols/contract';
@@ -60,17 +61,18 @@ export function reportViolation(violation: Violation, captured: CapturedViolatio
   const { relatedSource, ...blamed } = captured;
   const rule = ruleById(violation.rule);
   if (rule === undefined) throw new Error(`the catalogue has no rule "${violation.rule}"`);
+  const said = (text: string): string => inWordsOf(violation.transport, violation.legacy, text);
   return {
     number: violation.number,
     rule: violation.rule,
-    title: rule.title,
+    title: said(rule.title),
     level: violation.level,
     family: violation.family,
     section: rule.section,
     link: rule.link,
     statements: rule.covers,
-    why: rule.why,
-    fix: rule.fix,
+    why: said(rule.why),
+    fix: said(rule.fix),
     blames: rule.blames,
     device: violation.device,
     queue: violation.queue,

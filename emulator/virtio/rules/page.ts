@@ -1,6 +1,7 @@
 // The page of one rule as Markdown, for docs/rules/ and for the editor: what is demanded, why, what goes wrong where, a driver that does
 // it wrong and right, and its neighbours. A projection of the catalogue and the explanations.
 import type { Blame, RuleLevel } from '../violation';
+import { pciNamesIn } from '../transport/register-names';
 import { explanationOf } from './explanations';
 
 /** What the page needs of a rule. */
@@ -15,6 +16,8 @@ export interface PageRule {
   readonly section: string;
   readonly link: string;
   readonly covers: readonly string[];
+  /** Absent: it may be judged on every transport. */
+  readonly needs?: { readonly transport?: string };
 }
 
 const levelText: Readonly<Record<RuleLevel, string>> = {
@@ -53,6 +56,7 @@ export function rulePage(rule: PageRule, all: readonly PageRule[]): string {
     '',
     rule.fix,
     '',
+    ...namesOnPci(rule),
     ...(explanation === undefined
       ? []
       : ['Wrong:', '', '```c', explanation.wrong, '```', '', 'Right:', '', '```c', explanation.right, '```', '']),
@@ -68,6 +72,16 @@ export function rulePage(rule: PageRule, all: readonly PageRule[]): string {
       ? []
       : ['## Related rules', '', ...related.map(({ id, title }) => `- [${title}](${id}.md) (\`${id}\`)`), '']),
   ].join('\n');
+}
+
+/** Rules and excerpts use the names of virtio-mmio. */
+function namesOnPci({ id, title, why, fix, needs }: PageRule): readonly string[] {
+  if (needs?.transport === 'mmio') return [];
+  const explanation = explanationOf(id);
+  const { demanded = '', hardware = '', wrong = '', right = '' } = explanation ?? {};
+  const names = pciNamesIn(title, why, fix, demanded, hardware, wrong, right);
+  if (names.length === 0) return [];
+  return [`On virtio-pci ${names.map(([mmio, pci]) => `\`${mmio}\` is \`${pci}\``).join(', ')}.`, ''];
 }
 
 const mostRelated = 6;

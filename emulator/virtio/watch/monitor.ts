@@ -455,6 +455,8 @@ function raise(rule: Rule, finding: Finding, fact: VirtioFact, state: DeviceStat
     rule,
     finding,
     device: state.description.name,
+    transport: state.description.transport,
+    legacy: state.legacy,
     queue: finding.queue ?? ('queue' in fact ? fact.queue : undefined),
     blamed: { hart: blamed?.hart ?? 0, pc: blamed?.pc ?? 0n, step: blamed?.step ?? moment.step },
     foundAtStep: moment.step,

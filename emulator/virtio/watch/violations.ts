@@ -1,6 +1,8 @@
 // The machine's list of violations: repeats count up, consequences are attached to their cause, and each cause asks for one stop.
 // Guarantees: the list is the same whether violations are stopped at or only reported; entries are replaced, never changed; no guest
 // can make it longer than `maximumViolations`.
+import type { TransportName } from '../spec/feature';
+import { inWordsOf } from '../transport/register-names';
 import type { DriverOrigin } from '../../record/events';
 import type { Finding, Rule } from '../rules';
 import type { Violation } from '../violation';
@@ -14,6 +16,9 @@ export interface Raised {
   readonly rule: Rule;
   readonly finding: Finding;
   readonly device: string;
+  readonly transport: TransportName;
+  /** Over the legacy interface. */
+  readonly legacy: boolean;
   readonly queue: number | undefined;
   readonly blamed: Pick<DriverOrigin, 'hart' | 'pc'> & { readonly step: number };
   readonly foundAtStep: number;
@@ -180,6 +185,8 @@ function names(pattern: string, violation: Violation): boolean {
 
 function makeViolation(raised: Raised, number: number, before: Violation | undefined): Violation {
   const { rule, finding, blamed } = raised;
+  const { place } = finding;
+  const said = (text: string): string => inWordsOf(raised.transport, raised.legacy, text);
   return {
     number,
     rule: rule.id,
@@ -192,9 +199,11 @@ function makeViolation(raised: Raised, number: number, before: Violation | undef
     step: blamed.step,
     foundAtStep: raised.foundAtStep,
     virtualNanoseconds: raised.virtualNanoseconds,
-    message: finding.message,
-    evidence: finding.evidence,
-    place: finding.place,
+    transport: raised.transport,
+    legacy: raised.legacy,
+    message: said(finding.message),
+    evidence: finding.evidence.map(({ name, value }) => ({ name: said(name), value: said(value) })),
+    place: place?.kind === 'register' ? { ...place, register: said(place.register) } : place,
     related: finding.related,
     consequences: before?.consequences ?? [],
     count: (before?.count ?? 0) + 1,
