@@ -23,12 +23,31 @@ export function openBlockFile(file: string, mode: BlockMode): BlockBackend & { c
       ? 'is empty; a disk needs at least one sector of 512 bytes'
       : status.size % sectorBytes !== 0
         ? `has ${status.size} bytes, which is not a multiple of ${sectorBytes}; pad it to ${Math.ceil(status.size / sectorBytes) * sectorBytes} bytes (for example with truncate -s ${Math.ceil(status.size / sectorBytes) * sectorBytes})`
-        : undefined;
+        : containerOf(descriptor);
   if (problem !== undefined) {
     fs.closeSync(descriptor);
     throw new ImageError(`image ${file} ${problem}`);
   }
   return new BlockFile(descriptor, file, mode, status.size);
+}
+
+/** Formats that hold a disk but are not its bytes, by how their files begin. */
+const containers: readonly (readonly [begin: string, name: string])[] = [
+  ['QFI\u00fb', 'a QCOW2'],
+  ['KDMV', 'a VMDK'],
+  ['vhdxfile', 'a VHDX'],
+  ['<<< ', 'a VDI'],
+  ['\u001f\u008b', 'a gzip'],
+  ['\u00fd7zXZ', 'an xz'],
+];
+
+/** What is wrong with a file that is not a disk's own bytes; undefined for a raw image. */
+function containerOf(descriptor: number): string | undefined {
+  const begin = Buffer.alloc(8);
+  fs.readSync(descriptor, begin, 0, begin.length, 0);
+  const found = containers.find(([magic]) => begin.toString('latin1').startsWith(magic));
+  if (found === undefined) return undefined;
+  return `is ${found[1]} file, expected a raw image; convert it (for example with qemu-img convert -O raw, or by unpacking it)`;
 }
 
 function open(file: string, mode: BlockMode): number {

@@ -1,5 +1,6 @@
 // `ringside run`: a guest without VS Code, with an exit status for continuous integration.
 import * as fs from 'node:fs';
+import { LoadError } from '../../emulator/board/loaders/load-error';
 import type { VirtioEvent } from '../../emulator/record/events';
 import type { LaunchConfiguration } from '../debug/launch-configuration';
 import { launchPolicy } from '../worker/launch-policy';
@@ -55,6 +56,7 @@ export async function runCommand(words: readonly string[]): Promise<number> {
     }
   } catch (error) {
     if (error instanceof ConfigurationError) throw new UsageError(error.problems.join('\n'));
+    if (error instanceof LoadError) throw new UsageError(error.message);
     throw error;
   } finally {
     process.off('SIGINT', interrupt);

@@ -185,8 +185,11 @@ const patched = (name: string, change: (bytes: Uint8Array) => void): string => {
   return at(name);
 };
 fs.writeFileSync(at('odd.img'), new Uint8Array(1000));
+fs.writeFileSync(at('large.img'), new Uint8Array(2 << 20));
 fs.writeFileSync(at('empty.elf'), '');
 fs.mkdirSync(at('folder'));
+fs.writeFileSync(at('Image.gz'), Uint8Array.from([0x1f, 0x8b, 8, 0, ...new Uint8Array(600)]));
+fs.writeFileSync(at('disk.qcow2'), Uint8Array.from([0x51, 0x46, 0x49, 0xfb, ...new Uint8Array(1020)]));
 const unusable: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['a missing guest', [at('nothing.elf')], /nothing\.elf does not exist; build the guest first/],
   ['an empty guest', [at('empty.elf')], /is empty/],
@@ -195,6 +198,13 @@ const unusable: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['an ELF for another machine', [patched('x86.elf', (bytes) => void (bytes[18] = 62))], /RISC-V/],
   ['a big-endian ELF', [patched('big.elf', (bytes) => void (bytes[5] = 2))], /endian/],
   ['a cut-off ELF', [patched('short.elf', (bytes) => bytes.fill(0xff, 32, 40))], /./],
+  ['a compressed kernel', [at('Image.gz')], /found a gzip file: unpack it with gunzip/],
+  ['an initrd larger than memory', ['--memory', '1M', '--initrd', at('large.img'), correct], /./],
+  [
+    'an image in a format of its own',
+    ['--device', `block,image=${at('disk.qcow2')}`, correct],
+    /is a QCOW2 file, expected a raw image; convert it/,
+  ],
   [
     'an image of a broken size',
     ['--device', `block,image=${at('odd.img')}`, correct],
