@@ -66,6 +66,24 @@ export interface ConfigFieldInspection extends Omit<ConfigField, 'feature'> {
   readonly value: bigint;
 }
 
+/** MSI-X of a function on PCI. */
+export interface MessageInspection {
+  /** Whether the driver switched it on, and masked all of it. */
+  readonly enabled: boolean;
+  readonly functionMasked: boolean;
+  readonly vectors: readonly {
+    readonly masked: boolean;
+    readonly pending: boolean;
+    /** Guest-physical. */
+    readonly address: bigint;
+    readonly data: number;
+  }[];
+  /** 0xffff: none. */
+  readonly configVector: number;
+  /** By queue. */
+  readonly queueVectors: readonly number[];
+}
+
 export interface VirtioDeviceInspection {
   readonly name: string;
   readonly typeName: string;
@@ -95,5 +113,7 @@ export interface VirtioDeviceInspection {
   readonly configFields: readonly ConfigFieldInspection[];
   readonly interruptStatus: number;
   readonly interruptLine: boolean;
+  /** Only with the capability. */
+  readonly messages?: MessageInspection;
   readonly queues: readonly QueueInspection[];
 }

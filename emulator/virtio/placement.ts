@@ -112,7 +112,11 @@ function placeOnBus(
     },
     core,
     transport,
-    inspect: () => inspectDevice(configuration, core, transport, number, transport.base, wire.source),
+    inspect: () => {
+      const messages = transport.inspectMessages();
+      const seen = inspectDevice(configuration, core, transport, number, transport.base, wire.source);
+      return messages === undefined ? seen : { ...seen, messages };
+    },
   };
 }
 

@@ -4,9 +4,10 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { after, test } from 'node:test';
-import { bareMetal, buildGuest } from './harness/compiler';
+import { buildGuest } from './harness/compiler';
 import { runOnQemu } from './harness/qemu';
 import { runOnRingside } from './harness/ringside';
+import { messageProgram } from './message-guest';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ringside-msix-'));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -52,6 +53,10 @@ const variants: readonly Variant[] = [
   },
   { name: 'no vectors', qemu: `${modern},vectors=0`, pci: { msixVectors: 0 } },
   {
+    ...{ name: 'a driver that reads no vector back and asks the ISR status', flags: ['-DMISTAKES'], qemu: modern },
+    broken: ['pci.vector-not-read-back', 'pci.isr-read-with-msix'],
+  },
+  {
     ...{ name: 'a configuration change', flags: ['-DBREAK'], qemu: modern },
     broken: ['pci.vector-out-of-range', 'split.head-out-of-range'],
   },
@@ -59,14 +64,7 @@ const variants: readonly Variant[] = [
 
 for (const { name, flags, transport = 'pci', qemu, pci, broken = [] } of variants) {
   test(`messages of ${name} are those of QEMU`, async () => {
-    const programs = 'test/guest/programs';
-    const sources = ['finisher.c', 'processor/processor.c', 'processor/lower-mode.S', 'pci/pci.c', 'pci/msix.c'];
-    const elf = buildGuest({
-      name: 'msix',
-      sources: [...bareMetal, ...sources.map((file) => `${programs}/${file}`)],
-      includes: [`${programs}/processor`, `${programs}/pci`],
-      ...(flags !== undefined && { flags }),
-    });
+    const elf = buildGuest(messageProgram(flags));
     const drive = ['-drive', `file=${disk},if=none,format=raw,snapshot=on,id=disk`];
     const device = ['-device', `virtio-blk-pci,drive=disk,queue-size=256,${qemu}`];
     const oracle = runOnQemu({ elf, extra: ['-M', 'virt,aia=aplic-imsic', ...drive, ...device] });

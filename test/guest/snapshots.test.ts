@@ -11,7 +11,8 @@ import type { Snapshot } from '../../emulator/record/snapshots';
 import { catalogue } from '../../emulator/virtio/rules';
 import { RulePolicy } from '../../emulator/virtio/watch/policy';
 import { randomFrom } from '../unit/cpu/random';
-import { sampleFolder } from './harness/compiler';
+import { buildGuest, sampleFolder } from './harness/compiler';
+import { messageProgram } from './message-guest';
 
 const disk = new Uint8Array(fs.readFileSync(path.join(sampleFolder, 'disk.img')));
 const common = {
@@ -22,7 +23,12 @@ const common = {
   onDriverError: 'qemu',
 } as const;
 
-function configuration(guest: 'correct' | 'faulty'): MachineConfiguration {
+/** The sample, or the guest of messages. */
+const guests = ['correct', 'faulty', 'messages'] as const;
+
+function configuration(guest: (typeof guests)[number]): MachineConfiguration {
+  const byMessage = guest === 'messages';
+  const file = byMessage ? buildGuest(messageProgram()) : path.join(sampleFolder, `${guest}.elf`);
   const image = disk.slice();
   const backend = {
     sizeBytes: image.length,
@@ -35,9 +41,10 @@ function configuration(guest: 'correct' | 'faulty'): MachineConfiguration {
     memoryBytes: 16 << 20,
     harts: 1,
     bios: { kind: 'none' },
-    guest: { name: guest, bytes: new Uint8Array(fs.readFileSync(path.join(sampleFolder, `${guest}.elf`))) },
+    guest: { name: guest, bytes: new Uint8Array(fs.readFileSync(file)) },
+    ...(byMessage && { aia: 'aplic-imsic' }),
     devices: [
-      { type: 'block', name: 'vda', backend, readOnly: false, ...common },
+      { type: 'block', name: 'vda', backend, readOnly: false, ...common, ...(byMessage && { transport: 'pci' }) },
       { type: 'entropy', name: 'rng', ...common },
     ],
     seed: 1,
@@ -78,9 +85,9 @@ function record(machine: Machine, seed: number, greatestSlice: number) {
   }
 }
 
-for (const guest of ['correct', 'faulty'] as const) {
+for (const guest of guests) {
   for (const tier of ['off', 'on'] as const) {
-    test(`the ${guest} sample, compiler ${tier}: every earlier moment can be reached from every snapshot before it`, () => {
+    test(`the guest ${guest}, compiler ${tier}: every earlier moment can be reached from every snapshot before it`, () => {
       const told: string[] = [];
       const machine = new Machine(
         configuration(guest),

@@ -2,6 +2,7 @@
 // 1.4, 4.1.5.1.2]
 // Guarantees: a masked vector remembers one message and sends it when it is unmasked; nothing is sent while bus mastering is off.
 import type { SavedState, Stateful } from '../../bus/access';
+import type { MessageInspection } from '../inspection';
 import { noVector } from './pci-registers';
 
 /** Where messages go: a store of 32 bits by the device. */
@@ -96,6 +97,16 @@ export class Msix implements Stateful {
     return this.pending[offset >> 2] ?? 0;
   }
 
+  inspect(): MessageInspection {
+    const { enabled, functionMasked } = this.gate();
+    const vectors = Array.from({ length: this.vectors }, (_, vector) => ({
+      masked: ((this.words[vector * 4 + controlWord] ?? 0) & masked) !== 0,
+      pending: this.isPending(vector),
+      ...this.message(vector),
+    }));
+    return { enabled, functionMasked, vectors, configVector: this.configVector, queueVectors: [...this.queueVectors] };
+  }
+
   save(): SavedState {
     return {
       words: this.words.slice(),
@@ -117,8 +128,12 @@ export class Msix implements Stateful {
     return !functionMasked && busMaster && ((this.words[vector * 4 + controlWord] ?? 0) & masked) === 0;
   }
   private send(vector: number): void {
+    const { address, data } = this.message(vector);
+    this.sink(address, data);
+  }
+  private message(vector: number): { readonly address: bigint; readonly data: number } {
     const [low = 0, high = 0, data = 0] = this.words.subarray(vector * 4, vector * 4 + controlWord);
-    this.sink((BigInt(high) << 32n) | BigInt(low), data);
+    return { address: (BigInt(high) << 32n) | BigInt(low), data };
   }
   private isPending(vector: number): boolean {
     return (((this.pending[vector >> 5] ?? 0) >>> (vector & 31)) & 1) === 1;

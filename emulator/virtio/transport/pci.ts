@@ -8,11 +8,13 @@ import type { BarTarget, ConfigAccessSize, DecodedBar, PciFunction, PciWire } fr
 import type { EventSink, RegisterFact } from '../../record/events';
 import type { VirtioCore } from '../core';
 import { feature, hasFeature } from '../spec/feature';
+import type { MessageInspection } from '../inspection';
 import { littleEndian } from '../spec/wire-layout';
 import { configFact, defectText, type Half, origin } from './access-facts';
 import { freshSelectors, type MmioSelectors } from './mmio-registers';
 import { type MessageSink, Msix, type SentMessage } from './msix';
-import { capabilityField, capabilityId, cfgType, type PciLayout } from './pci-layout';
+import { configFacts, type ConfigSide, openWindow } from './pci-config-access';
+import { capabilityId, type PciLayout } from './pci-layout';
 import { legacyIsrOffset } from './pci-legacy-registers';
 import { decodeField, mmioRow, noVector, type PciTarget } from './pci-registers';
 import { partsOf, type Spot, spotAt } from './pci-spot';
@@ -54,6 +56,7 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
   private readonly layout: PciLayout;
   private readonly wire: PciWire;
   private readonly sink: EventSink;
+  private readonly configSide: ConfigSide;
   private lineLevel = false;
   /** The access whose facts are not recorded yet; a change of the wire waits for them. */
   private acting: Accessor | undefined;
@@ -68,6 +71,11 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
     this.vectorCount = layout.vectors;
     const bars = layout.bars.map((bar) => ({ ...bar, target: this.target(bar.index) }));
     this.space = new PciConfigSpace(layout.identity, bars, layout.capabilities);
+    this.configSide = {
+      ...{ name: core.name, space: this.space, layout },
+      spot: (bar, offset) => this.spot(bar, offset),
+      facts: (spot, size, kind, value) => this.facts(spot, size, kind, value, undefined),
+    };
     if (layout.vectors > 0 && messages !== undefined) {
       const gate = (): ReturnType<VirtioPci['messageGate']> => this.messageGate();
       this.msix = new Msix(layout.vectors, core.queues.all().length, gate, messages);
@@ -88,6 +96,10 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
   }
   get messagesEnabled(): boolean {
     return this.messageGate().enabled;
+  }
+  /** Undefined without the capability. */
+  inspectMessages(): MessageInspection | undefined {
+    return this.msix?.inspect();
   }
   get command(): number {
     return this.space.command;
@@ -138,12 +150,12 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
     value: number,
     by: Accessor,
   ): 'proceed' | 'stop' {
-    return this.ask(this.configFacts(offset, size, kind, value), by);
+    return this.ask(configFacts(this.configSide, offset, size, kind, value), by);
   }
 
   readConfig(offset: number, size: ConfigAccessSize, by: Accessor): number {
-    const facts = this.configFacts(offset, size, 'read', 0);
-    const opening = this.windowAt(offset, size);
+    const facts = configFacts(this.configSide, offset, size, 'read', 0);
+    const opening = openWindow(this.configSide, offset, size);
     this.acting = by;
     if (opening !== undefined) {
       const value = opening.spot === undefined ? 0n : this.valueAt(opening.spot, opening.length);
@@ -155,8 +167,8 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
   }
 
   writeConfig(offset: number, size: ConfigAccessSize, value: number, by: Accessor): void {
-    const facts = this.configFacts(offset, size, 'write', value);
-    const opening = this.windowAt(offset, size);
+    const facts = configFacts(this.configSide, offset, size, 'write', value);
+    const opening = openWindow(this.configSide, offset, size);
     const before = this.space.command;
     this.acting = by;
     if (opening === undefined) this.space.write(offset, size, value);
@@ -388,88 +400,6 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
       : [{ kind: 'interrupt-acknowledge', device: this.core.name, value, before: value, after: 0 }];
   }
 
-  private configFacts(
-    offset: number,
-    size: ConfigAccessSize,
-    kind: 'read' | 'write',
-    value: number,
-  ): readonly RegisterFact[] {
-    const facts: RegisterFact[] = [];
-    const device = this.core.name;
-    if (kind === 'write') {
-      const capability = this.space.capabilityAt(offset);
-      facts.push({
-        kind: 'pci-config-write',
-        device,
-        offset,
-        size,
-        value,
-        field: this.space.nameAt(offset),
-        ...(capability !== undefined && {
-          capability: {
-            id: capability.id,
-            cfgType: capability.id === capabilityId.vendor ? capability.body[1] : undefined,
-            at: offset - capability.offset,
-          },
-        }),
-      });
-      if (offset < configOffset.command + 2 && offset + size > configOffset.command) {
-        facts.push({ kind: 'pci-command-write', device, ...this.commandAfter(offset, size, value) });
-      }
-    }
-    if (kind === 'read') facts.push(...this.vendorIdRead(offset, size));
-    const opening = this.windowAt(offset, size);
-    if (opening === undefined) return facts;
-    const { spot, bar, offset: at, length, dataOffset, given } = opening;
-    facts.push({ kind: 'pci-window-access', device, bar, offset: at, length: given, inside: opening.inside });
-    if (spot === undefined) return facts;
-    const data = replaced(this.space.read(dataOffset, length), dataOffset, length, offset, size, value);
-    return [...facts, ...this.facts(spot, length, kind, BigInt(data), undefined)];
-  }
-
-  private vendorIdRead(offset: number, size: ConfigAccessSize): readonly RegisterFact[] {
-    const capability = this.space.capabilityAt(offset);
-    if (capability?.id !== capabilityId.vendor || capability.body[1] !== cfgType.vendor) return [];
-    const at = offset - capability.offset;
-    if (at >= capabilityField.vendorId + 2 || at + size <= capabilityField.vendorId) return [];
-    const value = this.space.read(capability.offset + capabilityField.vendorId, 2);
-    return [{ kind: 'pci-vendor-id-read', device: this.core.name, value }];
-  }
-
-  private commandAfter(offset: number, size: ConfigAccessSize, value: number): { before: number; after: number } {
-    const before = this.space.command;
-    const { ioSpace, memorySpace, busMaster, interruptDisable } = pciCommand;
-    const settable = ioSpace | memorySpace | busMaster | interruptDisable;
-    return { before, after: replaced(before, configOffset.command, 2, offset, size, value) & settable };
-  }
-
-  /** What an access to pci_cfg_data leads to; undefined where that is not touched. [4.1.4.9] */
-  private windowAt(offset: number, size: ConfigAccessSize): Opening | undefined {
-    const window = this.space.capabilities.find(
-      ({ id, body }) => id === capabilityId.vendor && body[1] === cfgType['config-access'],
-    );
-    if (window === undefined) return undefined;
-    const dataOffset = window.offset + capabilityField.data;
-    if (offset + size <= dataOffset || offset >= dataOffset + 4) return undefined;
-    const bar = this.space.read(window.offset + capabilityField.bar, 1);
-    const at = this.space.read(window.offset + capabilityField.offset, 4);
-    const given = this.space.read(window.offset + capabilityField.length, 4);
-    const length = given === 1 || given === 2 ? given : 4;
-    const limit = this.layout.bars.find(({ index }) => index === bar)?.sizeBytes ?? 0;
-    const reaches = length === given && at % length === 0 && at + length <= limit;
-    return {
-      ...{ bar, offset: at, length, given, dataOffset },
-      spot: reaches ? this.spot(bar, at) : undefined,
-      inside: this.layout.structures.some(
-        (one) =>
-          ['common', 'notify', 'isr', 'device'].includes(one.kind) &&
-          one.bar === bar &&
-          at >= one.offset &&
-          at + given <= one.offset + one.length,
-      ),
-    };
-  }
-
   private messageGate(): { readonly enabled: boolean; readonly functionMasked: boolean; readonly busMaster: boolean } {
     const capability = this.space.capabilities.find(({ id }) => id === capabilityId.msix);
     const control = capability === undefined ? 0 : this.space.read(capability.offset + messageControl.offset, 2);
@@ -506,19 +436,6 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
 
 type AccessDefect = 'no-register' | 'width' | 'read-only' | 'write-only';
 
-/** The access window, opened. */
-interface Opening {
-  readonly bar: number;
-  readonly offset: number;
-  /** What is moved, and the length as the driver wrote it. */
-  readonly length: ConfigAccessSize;
-  readonly given: number;
-  readonly dataOffset: number;
-  /** Undefined when the window points nowhere. */
-  readonly spot: Spot | undefined;
-  readonly inside: boolean;
-}
-
 function isIsr(spot: Spot, size: AccessSize): boolean {
   if (size !== 1) return false;
   return spot.kind === 'isr'
@@ -529,15 +446,4 @@ function isIsr(spot: Spot, size: AccessSize): boolean {
 /** The bytes of a 32-bit word that an access covers. */
 function wordPart(word: number, offset: number, size: AccessSize): bigint {
   return BigInt.asUintN(size * 8, BigInt(word >>> 0) >> BigInt((offset & 3) * 8));
-}
-
-/** `size` bytes at `offset` laid over the `width` bytes of `old` at `start`. */
-function replaced(old: number, start: number, width: number, offset: number, size: number, value: number): number {
-  let result = 0;
-  for (let i = width - 1; i >= 0; i--) {
-    const at = start + i - offset;
-    const byte = at >= 0 && at < size ? (value >>> (at * 8)) & 0xff : (old >>> (i * 8)) & 0xff;
-    result = result * 256 + byte;
-  }
-  return result;
 }

@@ -4,6 +4,7 @@ import { mmioLegacyVersion } from '../../../emulator/virtio/transport/mmio-legac
 import { virtioSlots } from '../../../emulator/board/memory-map';
 import { deviceId, deviceName } from '../../../emulator/virtio/spec/device-id';
 import { status } from '../../../emulator/virtio/spec/status';
+import type { MessageInspection } from '../../../emulator/virtio/inspection';
 import { interruptBits } from '../../../emulator/virtio/spec/interrupt';
 import {
   countOf,
@@ -58,15 +59,29 @@ function isOnPci({ transport }: DeviceView['seen']): boolean {
   return transport.startsWith('pci');
 }
 
+/** What the wires lead to. */
+function controllerName({ machine }: DeviceView): 'PLIC' | 'APLIC' {
+  return (machine.configuration.aia ?? 'none') === 'none' ? 'PLIC' : 'APLIC';
+}
+
 /** What a guest reads first: the identity registers of mmio, or the place on the PCI bus. */
-function identification(seen: DeviceView['seen']): readonly NamedValue[] {
+function identification(view: DeviceView): readonly NamedValue[] {
+  const { seen } = view;
   const device = { name: 'DeviceID', value: `${seen.deviceId}, ${deviceName(seen.deviceId)}` };
   if (isOnPci(seen)) {
     return [
       { name: 'PCI function', value: `00:${seen.slot.toString(16).padStart(2, '0')}.0 (${seen.transport})` },
       device,
       { name: 'Registers', value: seen.base === 0 ? 'not mapped' : formatAddress(seen.base) },
-      { name: 'Interrupt', value: `INTA#, PLIC source ${seen.interruptSource}` },
+      { name: 'Interrupt', value: `INTA#, ${controllerName(view)} source ${seen.interruptSource}` },
+      ...(seen.messages === undefined
+        ? []
+        : [
+            {
+              name: 'MSI-X',
+              value: `${seen.messages.vectors.length} vectors, ${seen.messages.enabled ? 'on' : 'off'}`,
+            },
+          ]),
     ];
   }
   const isLegacy = seen.transport === 'mmio-legacy';
@@ -76,14 +91,15 @@ function identification(seen: DeviceView['seen']): readonly NamedValue[] {
     device,
     { name: 'VendorID', value: ascii(mmioVendor) },
     { name: 'Registers', value: formatAddress(seen.base) },
-    { name: 'Interrupt', value: `PLIC source ${seen.interruptSource}` },
+    { name: 'Interrupt', value: `${controllerName(view)} source ${seen.interruptSource}` },
   ];
 }
 
-export function projectIdentity({ seen, machine }: DeviceView): readonly NamedValue[] {
+export function projectIdentity(view: DeviceView): readonly NamedValue[] {
+  const { seen, machine } = view;
   const configured = machine.configuration.devices.find((device) => device.name === seen.name);
   return [
-    ...identification(seen),
+    ...identification(view),
     ...(configured?.type === 'block' ? [{ name: 'Backend', value: configured.backend.description }] : []),
     { name: 'On driver error', value: seen.onDriverError },
   ];
@@ -141,6 +157,20 @@ export function projectConfig(view: DeviceView): ConfigModel {
   };
 }
 
+/** One stage for each event that can have a vector. */
+function messageStages({ configVector, queueVectors, vectors, functionMasked }: MessageInspection): InterruptStage[] {
+  const events = [
+    ...queueVectors.map((vector, queue) => ({ vector, name: `queue ${queue}` })),
+    { vector: configVector, name: 'configuration change' },
+  ];
+  return events.map(({ vector, name }) => {
+    const entry = vectors[vector];
+    if (entry === undefined) return { lit: null, label: `${name}: no vector`, value: '–' };
+    const state = entry.pending ? 'pending' : entry.masked || functionMasked ? 'masked' : 'open';
+    return { lit: entry.pending ? 'device' : null, label: `${name}: MSI-X vector ${vector}`, value: state };
+  });
+}
+
 export function projectInterrupt(view: DeviceView): InterruptModel {
   const { seen, state, history } = view;
   const past = history.device(seen.name);
@@ -152,11 +182,12 @@ export function projectInterrupt(view: DeviceView): InterruptModel {
     return { lit: set ? 'device' : null, label: `status bit ${mask === 1 ? 0 : 1}, ${name}`, value: set ? '1' : '0' };
   };
   const hart = claim !== undefined && 'hart' in claim ? claim.hart : undefined;
-  const stages: InterruptStage[] = [
+  const messages = seen.messages?.enabled === true ? seen.messages : undefined;
+  const wireStages: InterruptStage[] = [
     ...interruptBits.map(({ mask }) => bit(mask, mask === 1 ? 'used buffer' : 'config change')),
     {
       lit: seen.interruptLine ? 'device' : null,
-      label: `line to PLIC source ${seen.interruptSource}`,
+      label: `line to ${controllerName(view)} source ${seen.interruptSource}`,
       value: seen.interruptLine ? 'up' : 'down',
     },
     {
@@ -175,9 +206,10 @@ export function projectInterrupt(view: DeviceView): InterruptModel {
       value: taken && acknowledgedSinceClaim ? 'done' : '–',
     },
   ];
-  const pending = seen.interruptStatus !== 0;
+  const stages = messages === undefined ? wireStages : messageStages(messages);
+  const pending = seen.interruptStatus !== 0 || messages?.vectors.some((vector) => vector.pending) === true;
   return {
-    line: `irq ${seen.interruptSource}`,
+    line: messages === undefined ? `irq ${seen.interruptSource}` : 'MSI-X',
     caption:
       raised === undefined ? 'never raised' : `raised ${formatDuration(view.now - raised.virtualNanoseconds)} ago`,
     stages,
@@ -190,7 +222,9 @@ export function projectInterrupt(view: DeviceView): InterruptModel {
       who: pending ? 'device' : null,
       text: [
         pending
-          ? `pending, ${taken ? 'a hart has claimed it' : 'no hart has claimed it'}`
+          ? messages === undefined
+            ? `pending, ${taken ? 'a hart has claimed it' : 'no hart has claimed it'}`
+            : 'pending behind a mask'
           : raised === undefined
             ? 'never raised'
             : 'nothing pending',

@@ -14,7 +14,7 @@ import { historyOf, type EventHistory } from './history';
 
 /** A machine as far as the pictures need it. */
 export interface InspectedMachine extends Pick<Machine, 'steps' | 'memory'> {
-  readonly configuration: Pick<Machine['configuration'], 'devices'>;
+  readonly configuration: Pick<Machine['configuration'], 'devices' | 'aia'>;
   readonly clock: Pick<Machine['clock'], 'now'>;
   readonly virtio: { readonly devices: readonly Pick<Machine['virtio']['devices'][number], 'name' | 'inspect'>[] };
   readonly monitor: Pick<Machine['monitor'], 'events' | 'violations' | 'device' | 'policy'>;
