@@ -158,6 +158,7 @@ export const consumptionRules: readonly Rule[] = [
     follows: ['ring.*', 'queue-setup.*', 'ordering.used-index'],
     once: true,
     on: ['ring-load'],
+    places: ['used.id', 'used.len'],
     broken: outOfStep,
   }),
   rule('consumption', {

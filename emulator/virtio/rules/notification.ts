@@ -28,8 +28,11 @@ function isMissing(fact: Occasion, at: RuleContext, queue: View<QueueState>): bo
 }
 
 function missing(fact: Occasion, at: RuleContext): readonly Finding[] {
-  const queues = fact.kind === 'idle' ? at.device.queues : at.device.queues.filter(({ index }) => index === fact.queue);
-  return queues.flatMap((queue) => {
+  const { queues } = at.device;
+  const isOwed = ({ notification }: View<QueueState>): boolean => notification.owed !== undefined;
+  const asked = fact.kind === 'idle' ? queues.filter(isOwed) : queues.slice(fact.queue, fact.queue + 1).filter(isOwed);
+  if (asked.length === 0) return [];
+  return asked.flatMap((queue) => {
     const publish = queue.notification.owed;
     if (publish === undefined || !isMissing(fact, at, queue)) return [];
     const word = wordOf(queue, usesEventIdx(at.device), deviceWish(queue, usesEventIdx(at.device)));

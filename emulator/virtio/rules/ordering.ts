@@ -4,6 +4,7 @@ import { placeText } from '../../record/describe';
 import { feature } from '../spec/feature';
 import { usesEventIdx } from '../watch/notification';
 import type { AccessNow } from '../watch/ordering';
+import { overlaps } from '../watch/ordering-trace';
 import type { QueueState } from '../watch/state';
 import { hex, registerPlace, seen } from './evidence';
 import { descriptorAddress, type DescriptorField, fieldAddress, ownDescriptors } from '../watch/chains';
@@ -83,11 +84,13 @@ function unorderedPublish(fact: Publish, at: RuleContext): false | Finding {
 
 /** A store to a published buffer or indirect table behind the fence that should have come after it. */
 function unorderedBuffer(fact: Publish, at: RuleContext): false | Finding {
+  const stores = at.ordering.unorderedStores(at.device.description.name, fact.queue, nowOf(fact, at));
+  if (stores.length === 0) return false;
   const places = fact.chains.flatMap((chain) => [
     ...chain.elements.map(({ address, length }) => ({ start: Number(address), end: Number(address) + length })),
     ...chain.tables.map(({ address, entries }) => ({ start: address, end: address + entries * 16 })),
   ]);
-  const stray = at.ordering.strayStores(at.device.description.name, fact.queue, nowOf(fact, at), places).at(-1);
+  const stray = stores.filter((store) => places.some((place) => overlaps(store, place))).at(-1);
   if (stray === undefined) return false;
   return {
     message: `Queue ${fact.queue}: available idx ${fact.before} → ${fact.after} is stored with nothing that keeps the store to the buffer at ${hex(stray.start)} before it.`,
@@ -239,6 +242,7 @@ export const orderingRules: readonly Rule[] = [
     section: '2.7.13.4.1',
     needs: { ring: 'split' },
     on: ['ring-load'],
+    places: ['used.flags', 'used.avail_event'],
     broken: earlyCheck,
   }),
   rule('ordering', {

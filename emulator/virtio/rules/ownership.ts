@@ -40,6 +40,7 @@ export const ownershipRules: readonly Rule[] = [
     section: '3.3.1',
     needs: { ring: 'split' },
     on: ['ring-store'],
+    places: ['descriptor'],
     broken: (fact, at) => {
       const { place } = fact;
       const queue = queueAt(fact, at);
@@ -70,6 +71,7 @@ export const ownershipRules: readonly Rule[] = [
     covers: ['core.cleanup.driver.1'],
     section: '3.3.1',
     on: ['ring-store'],
+    places: ['descriptor'],
     broken: (fact, at) => {
       const { place } = fact;
       const queue = queueAt(fact, at);
@@ -107,6 +109,7 @@ export const ownershipRules: readonly Rule[] = [
     section: '3.3.1',
     needs: { ring: 'split' },
     on: ['ring-store'],
+    places: ['available.ring'],
     broken: (fact, at) => {
       const { place } = fact;
       const queue = queueAt(fact, at);

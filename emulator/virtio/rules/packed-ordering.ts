@@ -101,6 +101,7 @@ export const packedOrderingRules: readonly Rule[] = [
     section: '2.8.21.3.1',
     needs: { ring: 'packed' },
     on: ['ring-load'],
+    places: ['device-event'],
     broken: earlyCheck,
   }),
 ];

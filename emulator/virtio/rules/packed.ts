@@ -62,6 +62,7 @@ export const packedRules: readonly Rule[] = [
     section: '2.8.1',
     needs: { ring: 'packed' },
     on: ['ring-store'],
+    places: ['descriptor.flags'],
     broken: (fact, at) => {
       const queue = queueOf(fact, at);
       if (queue === undefined || !isRingDescriptor(fact) || fact.place.field !== 'flags') return false;
@@ -283,6 +284,7 @@ export const packedRules: readonly Rule[] = [
     needs: { ring: 'packed' },
     follows: ['packed.list-too-long', 'packed.no-space', 'packed.head-before-tail'],
     on: ['ring-store'],
+    places: ['descriptor'],
     broken: (fact, at) => {
       const queue = queueOf(fact, at);
       if (queue === undefined || !isRingDescriptor(fact) || fact.before === fact.after) return false;
@@ -319,6 +321,7 @@ export const packedRules: readonly Rule[] = [
     section: '2.8.14',
     needs: { ring: 'packed' },
     on: ['ring-store'],
+    places: ['device-event'],
     broken: (fact) => {
       const { place } = fact;
       if (fact.kind !== 'ring-store' || place.part !== 'device-event' || fact.before === fact.after) return false;
@@ -340,6 +343,7 @@ export const packedRules: readonly Rule[] = [
     section: '2.8.14',
     needs: { ring: 'packed' },
     on: ['ring-store'],
+    places: ['driver-event.flags'],
     broken: (fact, at) => {
       const { place } = fact;
       if (fact.kind !== 'ring-store' || place.part !== 'driver-event' || place.field !== 'flags') return false;
@@ -365,6 +369,7 @@ export const packedRules: readonly Rule[] = [
     section: '2.8.14',
     needs: { ring: 'packed', feature: feature.EVENT_IDX },
     on: ['ring-store'],
+    places: ['driver-event.desc'],
     broken: (fact, at) => {
       const { place } = fact;
       const queue = queueOf(fact, at);

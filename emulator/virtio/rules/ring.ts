@@ -165,6 +165,7 @@ export const ringRules: readonly Rule[] = [
     section: '2.7.6.1',
     needs: { ring: 'split' },
     on: ['ring-store'],
+    places: ['available.idx'],
     broken: (fact, at) => {
       const move = indexMove(fact, at);
       if (move === undefined || move.moved < 0x8000) return false;
@@ -184,6 +185,7 @@ export const ringRules: readonly Rule[] = [
     needs: { ring: 'split' },
     follows: ['split.available-index-backwards'],
     on: ['ring-store'],
+    places: ['available.idx'],
     broken: (fact, at) => {
       const move = indexMove(fact, at);
       const queue = at.device.queues[fact.queue];
@@ -214,6 +216,7 @@ export const ringRules: readonly Rule[] = [
     section: '2.7.7.1',
     needs: { ring: 'split' },
     on: ['ring-store'],
+    places: ['available.flags'],
     broken: (fact, at) => {
       if (fact.kind !== 'ring-store' || fact.place.part !== 'available' || fact.place.field !== 'flags') return false;
       const eventIdx = usesEventIdx(at.device);
@@ -236,6 +239,7 @@ export const ringRules: readonly Rule[] = [
     section: '2.7.8',
     needs: { ring: 'split' },
     on: ['ring-store'],
+    places: ['used'],
     broken: (fact) => {
       if (fact.kind !== 'ring-store' || fact.place.part !== 'used' || fact.before === fact.after) return false;
       const { place } = fact;
@@ -265,6 +269,7 @@ export const ringRules: readonly Rule[] = [
     section: '2.7.10.1',
     needs: { ring: 'split', withoutFeature: feature.EVENT_IDX },
     on: ['ring-load'],
+    places: ['used.avail_event'],
     broken: (fact) =>
       fact.kind === 'ring-load' &&
       fact.place.part === 'used' &&
@@ -312,6 +317,7 @@ export const ringRules: readonly Rule[] = [
     section: '2.7.6',
     needs: { ring: 'split' },
     on: ['ring-store', 'ring-load'],
+    places: ['available.idx', 'available.used_event', 'used.idx'],
     broken: (fact) => {
       const { place } = fact;
       const isIndex =

@@ -1,7 +1,7 @@
 // What one rule of the catalogue is: a row of data with a predicate over one typed fact and the watchers' state before that fact.
 // Guarantees: predicates are pure, so the same rule can be asked before an access takes effect and again when it has.
 import type { GuestMemory } from '../../bus/memory';
-import type { DriverOrigin, EventKind, VirtioEvent, VirtioFact } from '../../record/events';
+import type { DriverOrigin, EventKind, RingPlace, VirtioEvent, VirtioFact } from '../../record/events';
 import type { Blame, Evidence, RuleLevel, ViolationPlace } from '../violation';
 import { isAdministrationQueue } from '../watch/administration';
 import type { BufferView } from '../watch/buffers';
@@ -81,6 +81,9 @@ export type FactOf<K extends EventKind> = VirtioFact extends infer Fact
     : never
   : never;
 
+/** A part of a ring, or one field of it. */
+export type PlaceName = RingPlace['part'] | `${RingPlace['part']}.${RingPlace['field']}`;
+
 export interface RuleTexts {
   /** Our own scheme: topic, dot, what went wrong. */
   readonly id: string;
@@ -100,6 +103,8 @@ export interface RuleTexts {
   readonly needs?: Needs;
   /** Rules whose violation earlier in the same lap explains this one: ids, or a family with `.*`. */
   readonly follows?: readonly string[];
+  /** Loads and stores of a ring: the only places that it is about. Absent: every place. */
+  readonly places?: readonly PlaceName[];
   /** Listed once for each device, queue and lap, at its first access; later ones only count up, wherever they are executed. */
   readonly once?: boolean;
 }
@@ -137,6 +142,7 @@ export function rule<K extends EventKind>(family: FamilyName, row: RuleRow<K>): 
     ancestors: row.ancestors ?? [],
     needs: row.needs ?? {},
     follows: row.follows ?? [],
+    places: row.places ?? [],
     once: row.once ?? false,
     link: sectionLink(row.section),
     judge: (fact, at) => {

@@ -12,26 +12,17 @@ import { catalogue, type Finding, type Rule, type RuleContext } from '../rules';
 import type { FactOf } from '../rules/rule';
 import { feature, hasFeature } from '../spec/feature';
 import type { RuleLevel, Violation } from '../violation';
-import { watchAdministration } from './administration';
 import { BufferWatch } from './buffers';
-import { watchConsumption } from './consumption';
 import { copyOf } from './copy';
 import { describe, describePlaceholder, freshDevice } from './fresh';
-import { watchHandshake } from './handshake';
-import { watchInterrupt } from './interrupt';
-import { watchNet } from './net';
-import { watchConfig, watchFeatures } from './negotiation';
 import { OrderingWatch, type OrderSource } from './ordering';
-import { noteFruitlessLoad, notificationWindowNanoseconds, watchNotification } from './notification';
-import { watchPackedRing } from './packed-ring';
+import { noteFruitlessLoad, notificationWindowNanoseconds } from './notification';
 import { RulePolicy } from './policy';
-import { watchPci } from './pci';
-import { isRepeated, watchPolling } from './polling';
-import { watchQueueSetup } from './queue-setup';
-import { watchSplitRing } from './split-ring';
-import { watchSuspend } from './suspend';
-import { absenceDue, handlerWindowNanoseconds, watchWaiting } from './waiting';
+import { isRepeated } from './polling';
+import { absenceDue, handlerWindowNanoseconds } from './waiting';
+import { RuleTable } from './rule-table';
 import type { DeviceDescription, DeviceState } from './state';
+import { watchersOf } from './watchers';
 import { type Raised, ViolationList } from './violations';
 
 export interface MonitorOptions {
@@ -99,45 +90,6 @@ const beginsWaiting: ReadonlySet<EventKind> = new Set([
 ]);
 const shortestWindow = Math.min(handlerWindowNanoseconds, notificationWindowNanoseconds);
 
-/** In the order in which an event reaches them; later ones see what earlier ones made of it. */
-const watchers: readonly ((state: DeviceState, event: VirtioEvent, memory: GuestMemory) => void)[] = [
-  watchPci,
-  watchHandshake,
-  watchSuspend,
-  watchFeatures,
-  watchConfig,
-  watchQueueSetup,
-  watchConsumption,
-  watchSplitRing,
-  watchPackedRing,
-  watchNotification,
-  watchPolling,
-  watchInterrupt,
-  watchWaiting,
-  watchNet,
-  watchAdministration,
-];
-
-/** Rules about one kind of fact, in catalogue order: those that can be asked before an access takes effect, and the others. */
-interface KindRules {
-  readonly access: readonly Rule[];
-  readonly other: readonly Rule[];
-}
-/** Only what is judged: a kind without rules is not in it. */
-type RuleTable = ReadonlyMap<EventKind, KindRules>;
-
-function tableOf(rules: readonly Rule[]): RuleTable {
-  const kinds = new Map<EventKind, { access: Rule[]; other: Rule[] }>();
-  for (const rule of rules) {
-    for (const kind of rule.on) {
-      const known = kinds.get(kind) ?? { access: [], other: [] };
-      kinds.set(kind, known);
-      (rule.blames === 'access' ? known.access : known.other).push(rule);
-    }
-  }
-  return kinds;
-}
-
 interface KnownTable {
   readonly accepted: bigint;
   readonly legacy: boolean;
@@ -202,7 +154,7 @@ class WatchingMonitor implements Monitor {
   attempt(fact: DriverFact & DriverOrigin): 'proceed' | 'stop' {
     this.clean = undefined;
     const state = this.stateOf(fact.device);
-    const rules = this.rulesFor(state).get(fact.kind)?.access ?? noRules;
+    const rules = this.rulesFor(state).of(fact).access;
     if (rules.length === 0) return 'proceed';
     const moment = this.options.now();
     if (this.isStopped(fact, moment.step)) return 'proceed';
@@ -252,11 +204,13 @@ class WatchingMonitor implements Monitor {
     isClean: boolean,
     listed: readonly string[],
   ): void {
-    const rules = this.rulesFor(state).get(event.kind);
-    const access = rules === undefined || isClean ? nothing : this.judge(rules.access, event, state, moment);
-    const other = rules === undefined ? nothing : this.judge(rules.other, event, state, moment);
-    this.ordering.note(state, event);
-    this.buffers.note(state, event);
+    const table = this.rulesFor(state);
+    const rules = table.of(event);
+    const access = isClean ? nothing : this.judge(rules.access, event, state, moment);
+    const other = this.judge(rules.other, event, state, moment);
+    this.ordering.note(state, event, !table.isEmpty);
+    // What only rules ask for is not worked out for nobody.
+    if (!table.isEmpty) this.buffers.note(state, event);
     this.watch(state, event);
     for (const each of access) if (!listed.includes(listingKey(each, event))) this.enter(each, this.stopsAt(each));
     for (const each of other) this.enter(each, this.stopsAt(each));
@@ -270,9 +224,9 @@ class WatchingMonitor implements Monitor {
     const isClean = this.clean === fact;
     if (this.stopped !== undefined && !this.isStopped(fact, moment.step)) this.stopped = undefined;
     const listed = this.stopped?.listed ?? noKeys;
-    const rules = this.rulesFor(state).get(fact.kind);
-    const access = rules === undefined || isClean ? nothing : this.judge(rules.access, fact, state, moment);
-    const other = rules === undefined ? nothing : this.judge(rules.other, fact, state, moment);
+    const rules = this.rulesFor(state).of(fact);
+    const access = isClean ? nothing : this.judge(rules.access, fact, state, moment);
+    const other = this.judge(rules.other, fact, state, moment);
     noteFruitlessLoad(queue);
     this.ordering.noteRepeatedLook(queue, fact, moment.step);
     for (const each of access) if (!listed.includes(listingKey(each, fact))) this.enter(each, this.stopsAt(each));
@@ -286,7 +240,7 @@ class WatchingMonitor implements Monitor {
     // No hart need be waiting now: zero harts say that only time has passed.
     const passed: VirtioFact = { kind: 'idle', by: 'board', device: undefined, harts: 0 };
     for (const state of this.devices.values()) {
-      const found = this.judge(this.rulesFor(state).get(passed.kind)?.other ?? noRules, passed, state, moment);
+      const found = this.judge(this.rulesFor(state).of(passed).other, passed, state, moment);
       for (const each of found) this.enter(each, this.stopsAt(each));
     }
     this.scheduleWake(moment.virtualNanoseconds);
@@ -329,7 +283,7 @@ class WatchingMonitor implements Monitor {
     const known = this.tables.get(description);
     const { revision } = this.policy;
     if (known?.accepted === accepted && known.legacy === legacy && known.revision === revision) return known.table;
-    const table = tableOf(
+    const table = new RuleTable(
       catalogue.filter(
         (rule) => applies(rule, description, legacy, accepted) && !this.policy.isOff(rule, description.name),
       ),
@@ -385,7 +339,7 @@ class WatchingMonitor implements Monitor {
   }
 
   private watch(state: DeviceState, event: VirtioEvent): void {
-    for (const watcher of watchers) watcher(state, event, this.options.memory);
+    for (const watch of watchersOf(event.kind)) watch(state, event, this.options.memory);
     if (event.by === 'driver') state.lastAccess = event;
     if (event.kind === 'status-write' && event.value === 0) this.list.startLap(state.description.name);
     if (event.kind === 'config-change' || event.kind === 'config-write') this.refreshConfig(state);
@@ -431,7 +385,6 @@ interface Saved {
 }
 
 const nothing: readonly Raised[] = [];
-const noRules: readonly Rule[] = [];
 const noKeys: readonly string[] = [];
 const gravity: Readonly<Record<RuleLevel, number>> = { must: 0, should: 1, hazard: 2 };
 

@@ -15,7 +15,6 @@ import {
   followSlot,
   followUsed,
   isOver,
-  overlaps,
   type SlotTrace,
   slotTrace,
   type Stretch,
@@ -35,8 +34,8 @@ export interface OrderingView {
   verdict(earlier: DriverEvent, from: OrderClass, at: AccessNow, to: OrderClass): FenceVerdict;
   /** The fences of a hart since a step, as assembly. */
   fences(hart: number, step: number): readonly string[];
-  /** Stores of the hart to any of these bytes that are not ordered before the store that comes now, as far as they were traced. */
-  strayStores(device: string, queue: number, at: AccessNow, places: readonly Stretch[]): readonly StrayStore[];
+  /** Stores of the hart that are not ordered before the store that comes now, as far as they were traced. */
+  unorderedStores(device: string, queue: number, at: AccessNow): readonly StrayStore[];
 }
 
 export interface AccessNow extends Pick<DriverOrigin, 'hart' | 'pc'> {
@@ -85,14 +84,14 @@ export class OrderingWatch implements OrderingView {
     return epochs === undefined ? [] : fencesSince(epochs, step).map(({ pred, succ }) => `fence ${pred},${succ}`);
   }
 
-  strayStores(device: string, queue: number, at: AccessNow, places: readonly Stretch[]): readonly StrayStore[] {
+  unorderedStores(device: string, queue: number, at: AccessNow): readonly StrayStore[] {
     const trace = this.slotTraceOf(device, queue);
     if (trace?.hart !== at.hart || trace.current?.step !== at.step || trace.current.release) return [];
-    return trace.stores.filter((store) => store.step < at.step && places.some((place) => overlaps(store, place)));
+    return trace.stores.filter((store) => store.step < at.step);
   }
 
-  /** Takes an event into account; `state` is the one before it. */
-  note(state: DeviceState, event: VirtioEvent): void {
+  /** Takes an event into account; `state` is the one before it. `isJudged`: some rule may ask. */
+  note(state: DeviceState, event: VirtioEvent, isJudged: boolean): void {
     if (this.harts === undefined || !('queue' in event) || event.queue === undefined) return;
     const queue = state.queues[event.queue];
     if (queue === undefined || isPacked(state)) return;
@@ -101,8 +100,9 @@ export class OrderingWatch implements OrderingView {
     else if (event.kind === 'unordered') this.drop(this.usedTraceOf(event.device, queue.index));
     else if (event.kind === 'ring-store') {
       if (event.place.part !== 'available') return;
-      if (event.place.field === 'ring') this.followFromSlot(queue, event);
-      else if (event.place.field !== 'idx') noteInterruptWish(state, queue, event);
+      if (event.place.field === 'ring') {
+        if (isJudged) this.followFromSlot(queue, event);
+      } else if (event.place.field !== 'idx') noteInterruptWish(state, queue, event);
     } else if (event.kind === 'ring-load') this.noteLook(queue, event);
   }
 
