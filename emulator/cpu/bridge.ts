@@ -8,7 +8,8 @@ import { preferredInterrupt } from './csr/advanced-interrupts';
 import type { CsrHart } from './csr/row';
 import type { MachineMemory } from './hart-state';
 import { modeName } from './inspect';
-import type { MemoryLayout } from './layout';
+import { hartCell, type MemoryLayout } from './layout';
+
 import { watchedKind } from './system/access';
 import type { ImportName } from './system/imports';
 
@@ -104,29 +105,33 @@ export class Bridge {
     return answer === 'done' ? 0 : answer === 'fault' ? 1 : 2;
   }
 
+  /** Called for each access to a watched page, so nothing is looked up by name here. */
   private watchedBefore(base: number, bytes: number, kind: number, order: number): number {
-    const hart = this.hart(base);
-    const { layout, memory } = this.host;
-    const physicalAddress = Number(hart.state.get('physicalAddress'));
+    const { state } = this.hart(base);
+    const { layout, memory, environment } = this.host;
+    const { cells } = memory;
+    const low = memory.words[(base + hartCell.physicalAddress) >> 2] ?? 0;
+    const physicalAddress =
+      (low >>> 0) + ((memory.words[(base + hartCell.physicalAddress + 4) >> 2] ?? 0) >>> 0) * 2 ** 32;
     const before = this.ramValue(memory.view, layout.ram + physicalAddress - layout.ramBase, bytes);
     const isLoad = kind === watchedKind.load;
     // Written out: a spread would cost more than the rest of the access.
     const access: WatchedAccess = {
-      hart: hart.state.index,
-      pc: hart.state.get('pc'),
-      virtualAddress: hart.state.get('accessAddress'),
+      hart: state.index,
+      pc: cells[(base + hartCell.pc) >> 3] ?? 0n,
+      virtualAddress: cells[(base + hartCell.accessAddress) >> 3] ?? 0n,
       step: this.host.currentStep(),
       physicalAddress,
       size: sizeOf(bytes),
       kind: isLoad ? 'load' : kind === watchedKind.store ? 'store' : 'atomic',
       loads: isLoad || kind === watchedKind.atomic,
-      value: isLoad ? before : BigInt.asUintN(bytes * 8, hart.state.get('scratch')),
+      value: isLoad ? before : this.ramValue(memory.view, base + hartCell.scratch, bytes),
       before,
       acquire: (order & 1) !== 0,
       release: (order & 0x100) !== 0,
     };
-    if (this.host.environment.beforeWatched(access) === 'stop') {
-      this.announced = [];
+    if (environment.beforeWatched(access) === 'stop') {
+      this.announced.length = 0;
       return 2;
     }
     this.announced.push(access);
@@ -134,6 +139,12 @@ export class Bridge {
   }
   private watchedAfter(): void {
     const { announced } = this;
+    const [only] = announced;
+    if (only !== undefined && announced.length === 1) {
+      announced.length = 0;
+      this.host.environment.afterWatched(only);
+      return;
+    }
     this.announced = [];
     for (const access of announced) this.host.environment.afterWatched(access);
   }

@@ -1,6 +1,7 @@
 // The event log: the newest events of the virtio stream, bounded, with subscription.
 // Guarantees: `index` of an event is its place in the whole stream, also after older ones were dropped.
 import type { VirtioEvent } from './events';
+import { FieldColumns } from './field-columns';
 
 /** What an event counts against a log's capacity: 1, and 1 for each descriptor that it carries. */
 export function weightOf(event: VirtioEvent): number {
@@ -12,8 +13,9 @@ export function weightOf(event: VirtioEvent): number {
 const bytesOfEvent = 200;
 
 export class EventLog {
-  /** Circular: the event with index i stands at i modulo capacity. */
+  /** Circular: the event with index i stands at i modulo capacity, here or, if it is about a ring's field, in the columns. */
   private readonly cells: (VirtioEvent | undefined)[] = [];
+  private readonly fields: FieldColumns;
   private nextIndex = 0;
   private firstIndex = 0;
   private weight = 0;
@@ -26,6 +28,7 @@ export class EventLog {
       throw new RangeError(`an event log needs a capacity of 1 or more events, found ${capacity}`);
     }
     this.greatestWeight = capacity;
+    this.fields = new FieldColumns(capacity);
   }
 
   /** Index that the next event gets: the number of events of the whole stream. */
@@ -56,25 +59,31 @@ export class EventLog {
     }
     this.weight += weightOf(event);
     while (this.weight > this.greatestWeight && this.firstIndex < this.nextIndex) this.dropOldest();
-    this.cells[event.index % this.capacity] = event;
+    const cell = event.index % this.capacity;
+    if (event.kind === 'ring-load' || event.kind === 'ring-store') {
+      this.cells[cell] = undefined;
+      this.fields.put(cell, event);
+    } else {
+      this.cells[cell] = event;
+      this.fields.clear(cell);
+    }
     this.nextIndex++;
     for (const listener of this.listeners) listener(event);
   }
 
   /** The event with this index; undefined when it was dropped or has not happened. */
   at(index: number): VirtioEvent | undefined {
-    return index < this.firstIndex || index >= this.nextIndex ? undefined : this.cells[index % this.capacity];
+    return index < this.firstIndex || index >= this.nextIndex ? undefined : this.inCell(index);
   }
 
   /** What was the event with this index before time travel went in front of it; undefined when it is not known any more. */
   ahead(index: number): VirtioEvent | undefined {
-    const event = index < this.nextIndex ? undefined : this.cells[index % this.capacity];
-    return event?.index === index ? event : undefined;
+    return index < this.nextIndex ? undefined : this.inCell(index);
   }
   /** The run goes another way from here: what `ahead` knows does not happen. */
   forgetAhead(): void {
     for (let index = this.nextIndex; this.ahead(index) !== undefined; index++) {
-      this.cells[index % this.capacity] = undefined;
+      this.empty(index % this.capacity);
     }
   }
 
@@ -102,9 +111,23 @@ export class EventLog {
   }
 
   private dropOldest(): void {
-    const oldest = this.at(this.firstIndex);
-    this.cells[this.firstIndex % this.capacity] = undefined;
-    this.firstIndex++;
-    if (oldest !== undefined) this.weight -= weightOf(oldest);
+    const index = this.firstIndex++;
+    const cell = index % this.capacity;
+    const oldest = this.cells[cell];
+    if (oldest?.index === index) this.weight -= weightOf(oldest);
+    else if (this.fields.holds(cell, index)) this.weight--;
+    else return;
+    this.empty(cell);
+  }
+
+  /** Cells may still hold an event that was dropped long ago, or is ahead. */
+  private inCell(index: number): VirtioEvent | undefined {
+    const cell = index % this.capacity;
+    const event = this.cells[cell];
+    return event?.index === index ? event : this.fields.at(cell, index);
+  }
+  private empty(cell: number): void {
+    this.cells[cell] = undefined;
+    this.fields.clear(cell);
   }
 }

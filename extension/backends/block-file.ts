@@ -82,8 +82,11 @@ class BlockFile implements BlockBackend {
   read(offset: number, length: number): Uint8Array {
     this.check(offset, length);
     const bytes = new Uint8Array(length);
+    this.readFile(bytes, offset);
+    if (this.changed.size === 0) return bytes;
     for (const { block, within, at, count } of pieces(offset, length)) {
-      bytes.set((this.changed.get(block) ?? this.blockOfFile(block)).subarray(within, within + count), at);
+      const content = this.changed.get(block);
+      if (content !== undefined) bytes.set(content.subarray(within, within + count), at);
     }
     return bytes;
   }
@@ -126,13 +129,18 @@ class BlockFile implements BlockBackend {
 
   private blockOfFile(block: number): Uint8Array {
     const content = new Uint8Array(blockBytes);
+    this.readFile(content, block * blockBytes);
+    return content;
+  }
+
+  /** Fills `bytes` from a place in the file on; what lies behind its end stays as it is. */
+  private readFile(bytes: Uint8Array, position: number): void {
     let got = 0;
-    while (got < blockBytes) {
-      const count = fs.readSync(this.descriptor, content, got, blockBytes - got, block * blockBytes + got);
+    while (got < bytes.length) {
+      const count = fs.readSync(this.descriptor, bytes, got, bytes.length - got, position + got);
       if (count === 0) break;
       got += count;
     }
-    return content;
   }
 }
 

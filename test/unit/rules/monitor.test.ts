@@ -280,7 +280,8 @@ test('the event log is bounded, keeps its numbers and tells subscribers', () => 
     Array.from({ length: events.length - events.first }, (_, i) => events.first + i),
   );
   assert.equal(events.newest?.index, events.length - 1);
-  assert.equal(copyOf(events.newest), events.newest);
+  const { newest } = events;
+  assert.equal(copyOf(newest), newest);
 });
 
 test('a consequence of one lap may be a cause in the next', () => {
