@@ -35,6 +35,8 @@ export interface QueueActivity {
   allowing: boolean;
   /** The device has something from outside for a buffer of this queue. */
   wanted: boolean;
+  /** The used index that the driver saw last. */
+  seen: number;
 }
 
 export interface SavedActivity {
@@ -48,5 +50,12 @@ export interface SavedActivity {
 }
 
 export function freshQueue(): QueueActivity {
-  return { notified: false, fetching: false, quiet: false, allowing: false, wanted: false };
+  return { notified: false, fetching: false, quiet: false, allowing: false, wanted: false, seen: 0 };
+}
+
+/** Whether a look at the used index showed another one than the look before. */
+export function sawNews(activity: QueueActivity, seen: number | undefined): boolean {
+  if (seen === undefined || activity.seen === seen) return false;
+  activity.seen = seen;
+  return true;
 }

@@ -6,11 +6,11 @@ import type { Chain, DeviceFact, DeviceOrigin } from '../record/events';
 import type { BufferPiece, DeviceBuffer, DeviceContext, VirtioDevice } from './device/interface';
 import { suppressionFact, usedFact } from './activity-facts';
 import type { ActivityHost } from './activity-host';
-import { type Action, freshQueue, lasting, type QueueActivity, type SavedActivity } from './activity-state';
+import { type Action, freshQueue, lasting, type QueueActivity, type SavedActivity, sawNews } from './activity-state';
 import { chainDefectText, chainErrorKind, type Reaction } from './driver-error';
 import { type BufferOwner, canaryBehind, type InFlight, InFlightBuffer, piecesOf, totalLength } from './in-flight';
 import { InFlightList } from './in-flight-list';
-import { slowResetNanoseconds } from './mood';
+import { type Provocation, slowResetNanoseconds } from './mood';
 import type { RandomSequence } from './random-sequence';
 import { ScheduledActions } from './scheduled-actions';
 import { beforeSuspension, forgotten, putOff, suspendPatienceNanoseconds } from './suspension';
@@ -65,10 +65,13 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     this.actions.plan({ kind: 'service', queue }, 0);
   }
 
-  /** The driver looked at what the device has used: the worst moment for it is right behind that. */
-  looked(queue: number): void {
-    if (!this.host.mood.has('worstMomentCompletion')) return;
-    if (this.inFlight.hurry(queue, this.now())) this.actions.plan({ kind: 'finish' }, 0);
+  /** The driver looked at what the device has used, or fills the ring: bad moments for a completion, or an interrupt without one. */
+  provoked({ by, queue, seen }: Provocation): void {
+    const { mood } = this.host;
+    if (by === 'look' && sawNews(this.queueActivity(queue), seen)) return;
+    if (by === 'look' ? !mood.has('worstMomentCompletion') : !mood.interruptsSubmit()) return;
+    if (this.inFlight.hurry(by === 'look' ? queue : undefined, this.now())) this.actions.plan({ kind: 'finish' }, 0);
+    else if (by === 'filling') this.actions.plan({ kind: 'spurious-interrupt' }, 0);
   }
 
   notificationPending(queue: number): boolean {
@@ -490,6 +493,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     this.host.ringWatch.used(this.host.name, queue, heads, from, usedIndex);
     this.record(usedFact(this.host.name, queue, ring, told, slot, usedIndex, batch.length));
     this.actions.plan({ kind: 'interrupt', queue }, 0);
+    if (record.id === this.host.mood.lastBuffer) this.scheduleNeedsReset('the mood needsReset asks for it');
     // What waited for its turn behind this one may be due.
     if (this.host.ringFeatures().inOrder) this.actions.plan({ kind: 'finish' }, 0);
   }

@@ -16,7 +16,7 @@ import { type DriverErrorKind, type Reaction, reactions } from './driver-error';
 import type { ConfigFieldInspection, QueueInspection } from './inspection';
 import type { RingFeatures, RingFormat } from './queue/ring';
 import type { RingWatch } from './queue/ring-watch';
-import { DeviceMood, queueSizeInMood, refusedBits } from './mood';
+import { DeviceMood, leftRunning, provocationOf, queueSizeInMood, refusedBits } from './mood';
 import { RandomSequence } from './random-sequence';
 import type { DelayedStore, StoreBuffer } from './store-buffer';
 import { type Dialect, type DialectName, dialects } from './spec/dialect';
@@ -31,9 +31,6 @@ import { askedOf, isSuspended, resumedStatus, statusAsWritten, suspendedStatus }
 const featureWindows = 4;
 /** The legacy interface shows the first 32 bits only. [4.1.4.10, 4.2.4] */
 const legacyFeatures = 0xffff_ffffn;
-
-/** Status of a device that earlier software left alone. */
-const leftRunning = status.ACKNOWLEDGE | status.DRIVER | status.FEATURES_OK | status.DRIVER_OK;
 
 interface SavedCore {
   readonly status: number;
@@ -256,10 +253,10 @@ export class VirtioCore implements ActivityHost, QueueOwner {
 
   /** What a driver did that a mood answers. */
   noticed(fact: VirtioFact): void {
-    if (fact.kind === 'publish') this.activity.published(fact.queue);
-    else if (fact.kind === 'ring-load') {
-      if (fact.place.part === 'used' && fact.place.field === 'idx') this.activity.looked(fact.queue);
-    } else if (fact.kind === 'config-read') {
+    const provocation = provocationOf(fact);
+    if (provocation !== undefined) this.activity.provoked(provocation);
+    else if (fact.kind === 'publish') this.activity.published(fact.queue);
+    else if (fact.kind === 'config-read') {
       const field = this.configField(fact.offset);
       if (field?.size !== 8 || !this.mood.changesConfig(this.configChanges)) return;
       this.configChanges++;

@@ -80,8 +80,8 @@ export class InFlightList {
   }
 
   /** Lets the first of a queue that is not due yet finish now, before all others; says whether there is one. */
-  hurry(queue: number, now: number): boolean {
-    const id = this.completing.find((candidate) => this.byId.get(candidate)?.queue === queue);
+  hurry(queue: number | undefined, now: number): boolean {
+    const id = this.completing.find((one) => queue === undefined || this.byId.get(one)?.queue === queue);
     const record = id === undefined ? undefined : this.byId.get(id);
     if (id === undefined || record?.due === undefined || record.due <= now) return false;
     record.due = now;

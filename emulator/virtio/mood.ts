@@ -1,11 +1,14 @@
 // Moods: unusual but legal behaviour of a device, as a table of switches. A driver that keeps to the specification works under each of
 // them; one that only works with friendly devices shows its mistake. [virtio 1.4, 2.1.2, 2.2.2, 2.4.1, 2.5, 2.7.7.1, 2.7.8.2, 2.7.10.2]
 // Guarantees: the same seed gives the same choices; without a switch nothing is chosen and nothing differs.
+import type { RingPlace, VirtioFact } from '../record/events';
 import { RandomSequence } from './random-sequence';
 import { deviceId } from './spec/device-id';
 import { bitsOf, feature, featureRange, featureSet, findFeature } from './spec/feature';
 import { missingRequirements } from './spec/feature-check';
 import { blockFeature } from './spec/block';
+import { packedFlag } from './spec/packed-ring';
+import { status } from './spec/status';
 
 export interface MoodRow {
   readonly name: string;
@@ -57,6 +60,13 @@ export const moodTable = [
     strict: true,
   },
   {
+    name: 'interruptedSubmit',
+    meaning:
+      'While the driver fills the ring and has not published yet, what is under way comes back at once, or an interrupt comes without a buffer.',
+    section: '2.7.13',
+    strict: true,
+  },
+  {
     name: 'spuriousInterrupts',
     meaning: 'Interrupts come without a used buffer, and although the driver asked for none.',
     section: '2.7.7.1',
@@ -89,6 +99,13 @@ export const moodTable = [
     strict: true,
   },
   {
+    name: 'baitFeatures',
+    meaning:
+      'Features that the device has and usually keeps to itself are offered, by the seed: IN_ORDER, NOTIFICATION_DATA, RING_RESET, SUSPEND.',
+    section: '2.2',
+    strict: true,
+  },
+  {
     name: 'withheldFeatures',
     meaning: 'Half of the optional features, chosen by the seed, are not offered.',
     section: '2.2',
@@ -105,6 +122,25 @@ export const moodTable = [
     meaning: 'ConfigGeneration moves between the halves of a wide field, twice in each initialisation.',
     section: '2.5',
     strict: true,
+  },
+  {
+    name: 'baitCapabilities',
+    meaning:
+      'On PCI the capabilities stand in another order, some twice, with others of a reserved type, a reserved register and another vendor among them, and queue_notify_off is permuted.',
+    section: '4.1.4',
+    strict: true,
+  },
+  {
+    name: 'fewVectors',
+    meaning: 'On PCI the MSI-X table has one or two vectors.',
+    section: '4.1.5.1.2',
+    strict: true,
+  },
+  {
+    name: 'refusedVectors',
+    meaning: 'On PCI one in three mappings of a vector fails: the field then reads as NO_VECTOR.',
+    section: '4.1.5.1.2',
+    strict: false,
   },
   {
     name: 'smallQueues',
@@ -125,6 +161,12 @@ export const moodTable = [
     strict: true,
   },
   {
+    name: 'needsReset',
+    meaning: 'After some requests, once, the device sets DEVICE_NEEDS_RESET and stops.',
+    section: '2.1.2',
+    strict: false,
+  },
+  {
     name: 'runningAtBoot',
     meaning: 'Status shows a device that earlier software left running.',
     section: '3.1.1',
@@ -138,7 +180,8 @@ export type MoodSwitch = (typeof moodTable)[number]['name'];
 export const refusedMoods: Readonly<Record<string, string>> = {
   preAgedIndices:
     'a queue begins at index 0 on both sides, so no legal device can begin elsewhere; with eagerFetch and a latency of "0us" 65536 requests take a second or two',
-  splitFrames: 'splitting received frames is not available in this version of Ringside',
+  splitFrames:
+    'a device fills each receive buffer before it goes on to the next, so it may spread a frame only where the driver’s buffers are smaller; give the driver small buffers instead',
 };
 
 export function isMoodSwitch(name: string): name is MoodSwitch {
@@ -159,10 +202,15 @@ const configChangesInLap = 2;
 export const poisonByte = 0xa5;
 export const canaryByte = 0xc9;
 
+/** Status of a device that earlier software left alone. */
+export const leftRunning = status.ACKNOWLEDGE | status.DRIVER | status.FEATURES_OK | status.DRIVER_OK;
+
 /** How one device behaves: its switches, and the choices that they leave to the seed. */
 export class DeviceMood {
   private readonly switches: ReadonlySet<MoodSwitch>;
   private readonly sequence: RandomSequence;
+  /** The number of the buffer after which the device needs a reset; undefined: none. */
+  readonly lastBuffer: number | undefined;
 
   /** @param hostile the device also lies: wrong used ids and lengths, which no legal device gives */
   constructor(
@@ -173,6 +221,7 @@ export class DeviceMood {
   ) {
     this.switches = new Set(switches);
     this.sequence = new RandomSequence(seed, `${name} mood`);
+    this.lastBuffer = this.has('needsReset') ? 4 + this.choose(16) : undefined;
   }
 
   has(name: MoodSwitch): boolean {
@@ -202,6 +251,13 @@ export class DeviceMood {
   /** After how long an interrupt without cause follows; undefined: none. */
   spuriousAfter(): number | undefined {
     return this.has('spuriousInterrupts') && this.choose(4) === 0 ? this.choose(longestSpurious) : undefined;
+  }
+  /** Whether the driver is disturbed while it fills the ring. */
+  interruptsSubmit(): boolean {
+    return this.has('interruptedSubmit') && this.choose(4) === 0;
+  }
+  refusesVector(): boolean {
+    return this.has('refusedVectors') && this.choose(3) === 0;
   }
   interruptsAnyway(): boolean {
     return this.has('spuriousInterrupts') && this.choose(4) === 0;
@@ -236,6 +292,20 @@ export class DeviceMood {
 /** Bits without which a device or its transport cannot be driven, or that its configuration decides. */
 const kept = featureSet(feature.VERSION_1, feature.RING_PACKED, feature.ACCESS_PLATFORM);
 
+/** What a device offers only when it is asked to, and no driver is told to accept. */
+export const baitFeatures = featureSet(
+  feature.IN_ORDER,
+  feature.NOTIFICATION_DATA,
+  feature.RING_RESET,
+  feature.SUSPEND,
+);
+
+/** Some of the bits in `baits`. */
+export function baitInMood(baits: bigint, mood: DeviceMood): bigint {
+  if (!mood.has('baitFeatures')) return 0n;
+  return featureSet(...bitsOf(baits).filter(() => mood.choose(2) === 0));
+}
+
 /** The offer under a mood: some optional bits withheld, bits without a meaning added. */
 export function offerInMood(device: number, offered: bigint, mood: DeviceMood): bigint {
   let offer = offered;
@@ -264,4 +334,31 @@ export function refusedBits(accepted: bigint): bigint {
 /** Largest size of a queue under a mood. */
 export function queueSizeInMood(size: number, queue: number, mood: DeviceMood): number {
   return mood.has('smallQueues') ? Math.min(size, 4 << ((queue + mood.choose(3)) % 4)) : size;
+}
+
+/** What a driver does in a ring that a mood answers with a completion at a bad moment. */
+export interface Provocation {
+  readonly by: 'look' | 'filling';
+  readonly queue: number;
+  /** What it saw: the used index, or in a packed ring undefined when there is nothing to see. */
+  readonly seen?: number | undefined;
+}
+
+/** A look for used buffers; or a store that comes before a publish: an available slot, or the length of a packed descriptor. */
+export function provocationOf(fact: VirtioFact): Provocation | undefined {
+  if (fact.kind !== 'ring-load' && fact.kind !== 'ring-store') return undefined;
+  const { place, queue, after } = fact;
+  if (fact.kind === 'ring-load') {
+    if (place.part === 'used') return place.field === 'idx' ? { by: 'look', queue, seen: Number(after) } : undefined;
+    return isPackedWaiting(place, Number(after)) ? { by: 'look', queue } : undefined;
+  }
+  const fills =
+    place.part === 'available' ? place.field === 'ring' : place.part === 'descriptor' && place.field === 'len';
+  return fills ? { by: 'filling', queue } : undefined;
+}
+
+/** Flags of a packed descriptor that the device has not used: AVAIL and USED differ. [2.8.1] */
+function isPackedWaiting(place: RingPlace, flags: number): boolean {
+  if (place.part !== 'descriptor' || place.field !== 'flags') return false;
+  return ((flags & packedFlag.AVAIL) !== 0) !== ((flags & packedFlag.USED) !== 0);
 }

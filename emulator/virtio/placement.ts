@@ -9,7 +9,8 @@ import type { EventSink } from '../record/events';
 import { type CoreEnvironment, VirtioCore } from './core';
 import { createDevice, deviceTypes, offeredFeatures } from './device/create';
 import { mainChannel } from './device/interface';
-import { DeviceMood, offerInMood, queueSizeInMood } from './mood';
+import { baitFeatures, baitInMood, DeviceMood, offerInMood, queueSizeInMood } from './mood';
+import { layoutInMood } from './mood-layout';
 import type { VirtioDeviceInspection } from './inspection';
 import type { RingWatch } from './queue/ring-watch';
 import { type FenceSource, StoreBuffer } from './store-buffer';
@@ -120,11 +121,13 @@ function placeOnBus(
   };
 }
 
+const leastConfigBytes = 4;
+
 /** Throws an Error that names the device and the option. */
 function layoutOf(
   { name, pci = {} }: DeviceConfiguration,
   transport: Parameters<typeof layOut>[0]['transport'],
-  { device, queues, configLength }: VirtioCore,
+  { device, queues, configLength, mood }: VirtioCore,
   takesMessages: boolean,
 ): PciLayout {
   if ((pci.msixVectors ?? 0) > 0 && !takesMessages) {
@@ -137,8 +140,10 @@ function layoutOf(
     const total = queues.all().length;
     // One for each queue and one for configuration changes, as on QEMU.
     const msixVectors = pci.msixVectors ?? (takesMessages ? total + 1 : 0);
-    const options = { ...pci, msixVectors };
-    return layOut({ transport, deviceId, queues: total, configBytes: configLength, options });
+    const options = layoutInMood({ ...pci, msixVectors }, total, mood);
+    // A type that has a configuration structure shows it, even when none of its fields exists. [4.1.4.6.1]
+    const configBytes = Math.max(configLength, device.configFields.length > 0 ? leastConfigBytes : 0);
+    return layOut({ transport, deviceId, queues: total, configBytes, options });
   } catch (error) {
     throw new Error(`device ${name}: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -187,7 +192,10 @@ function makeCore(
   const { memory, clock, sink, seed, fences } = environment;
   const mood = new DeviceMood(configuration.mood ?? [], configuration.hostile ?? false, seed, name);
   const { deviceId, queueSize: usualSize } = deviceTypes[configuration.type];
-  const offered = offerInMood(deviceId, offeredFeatures(configuration), mood);
+  const isModern = transportOf(configuration) === 'mmio' || transportOf(configuration) === 'pci';
+  const baits = isModern ? baitInMood(baitFeatures & ~configuration.featuresOff, mood) : 0n;
+  const usual = offeredFeatures({ ...configuration, featuresOn: configuration.featuresOn | baits });
+  const offered = offerInMood(deviceId, usual, mood);
   const delays = mood.has('storeBuffer') && fences !== undefined;
   const queueSize = queueSizeInMood(configuration.queueSize ?? usualSize, 0, mood);
   return new VirtioCore({

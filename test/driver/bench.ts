@@ -38,6 +38,8 @@ export interface BenchOptions {
   /** Virtual nanoseconds from notification to fetch and from fetch to completion; a step is one nanosecond. */
   readonly fetchNanoseconds?: number;
   readonly completeNanoseconds?: number;
+  /** Of configured devices; 1 unless it says otherwise. */
+  readonly seed?: number;
   readonly eventCapacity?: number;
   /** Whether the order of accesses is judged; then the script has to execute fences, which otherwise do nothing. */
   readonly order?: boolean;
@@ -308,7 +310,7 @@ export class Bench {
       slots: this.slots(),
       pci: this.pci,
       messages: (address, data) => void this.messages.push({ address, data }),
-      seed: 1,
+      seed: options.seed ?? 1,
       output: (channel, bytes) => void this.outputs.push({ channel, bytes }),
       setWatch: (page, flags) => this.watchPage(page, flags),
     });

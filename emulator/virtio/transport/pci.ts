@@ -128,7 +128,8 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
     return this.msix?.vectorOf(queue) ?? noVector;
   }
   mapVector(queue: number | undefined, vector: number): void {
-    this.msix?.map(queue, vector);
+    const refused = vector !== noVector && this.core.mood.refusesVector();
+    this.msix?.map(queue, refused ? noVector : vector);
   }
   notifyOff(queue: number): number {
     return queue < this.core.queues.count ? this.layout.notifyOff(queue) : 0;

@@ -119,9 +119,9 @@ const wrong: readonly (readonly [string, object, RegExp])[] = [
     /devices\[0\]\.mood: expected "strict"/,
   ],
   [
-    'a mood not built yet',
-    { program: 'k', devices: [{ type: 'entropy', mood: 'storeBuffer' }] },
-    /"storeBuffer" cannot be had/,
+    'a mood that cannot be had',
+    { program: 'k', devices: [{ type: 'entropy', mood: 'splitFrames' }] },
+    /"splitFrames" cannot be had/,
   ],
   ['block without image', { program: 'k', devices: [{ type: 'block' }] }, /devices\[0\]\.image: missing/],
   [
