@@ -2,6 +2,7 @@
 // Guarantees: a region's entry stands only on records whose page still holds the compiled bytes; compilations of a page grow rarer
 // each time; the code of all regions together stays below a bound.
 import type { MachineMemory } from '../hart-state';
+import { firstHandler } from '../interpreter/records';
 import {
   control,
   entryShift,
@@ -22,6 +23,8 @@ import { type CompiledRegion, compileRegion, type RegionEntry, regionExport, reg
  * compilation, so that at worst everything takes twice as long. An operating system's start is mostly code that never gets there.
  */
 export const defaultThreshold = 16_000;
+/** Arrivals for each instruction of a page, if that is more: short loops are soon compiled, long kernels are not worth it so soon. */
+const arrivalsPerInstruction = 400;
 /** Below it somebody wants every page compiled at once. */
 const greatestEagerThreshold = 100;
 const greatestInstructions = 400;
@@ -93,6 +96,8 @@ export class RegionCompiler {
   /** How often a page of RAM was compiled. */
   private readonly compilations = new Map<number, number>();
   private requests: Request[] = [];
+  /** Slots whose code was counted, and the pages of RAM that they held then. */
+  private readonly judged = new Map<number, number>();
   private readonly freeIndices: number[] = [];
   private nextIndex = 1;
   private imports: WebAssembly.Imports = {};
@@ -126,12 +131,34 @@ export class RegionCompiler {
     const offset = ((at - slot) / record.bytes) * 2;
     const { view } = this.memory;
     const isEntry = view.getUint16(at + record.handler, true) >> entryShift !== 0;
+    const more = this.isEager ? 0 : this.arrivalsStillWanted(slot, page);
+    if (more > 0) {
+      view.setInt32(slot + slotRegion.heat, more, true);
+      return;
+    }
     const count = (this.compilations.get(page) ?? 0) + (isEntry ? 0 : 1);
     view.setInt32(slot + slotRegion.heat, Math.min(this.threshold * (1 + count), 2 ** 30), true);
     if (isEntry) return;
     this.compilations.set(page, count);
     this.requests.push({ page, slot, offset, behind: this.behind(hartBase, virtualPage) });
-    if (this.threshold <= greatestEagerThreshold) this.compileRequests();
+    if (this.isEager) this.compileRequests();
+  }
+
+  private get isEager(): boolean {
+    return this.threshold <= greatestEagerThreshold;
+  }
+
+  /** A page with much code that was executed takes longer to compile, so it waits for more arrivals, once. */
+  private arrivalsStillWanted(slot: number, page: number): number {
+    if (this.judged.get(slot) === page) return 0;
+    this.judged.set(slot, page);
+    const { view } = this.memory;
+    let instructions = 0;
+    for (let at = slot; at < slot + (pageBytes / 2) * record.bytes; at += record.bytes) {
+      const handler = view.getUint16(at + record.handler, true) & handlerMask;
+      if (handler >= firstHandler) instructions++;
+    }
+    return Math.min(instructions, greatestInstructions) * arrivalsPerInstruction - this.threshold;
   }
 
   /** The regions of a slot no longer hold. */
