@@ -22,11 +22,13 @@ export interface PastStop {
 const defaultIntervalSteps = 5_000_000;
 /** Of the budget, at most one part in so many is events: older ones come again when the run does. */
 const eventsShare = 4;
+/** How far before a moment snapshots are taken that a search back from it begins with. */
+const nearSteps = [400_000, 20_000];
 /** The first snapshot, the newest, and the one that RAM is told by. */
 const fewestSnapshots = 3;
 
 export class History {
-  private readonly interval: number;
+  private interval: number;
   private readonly budgetBytes: number;
   /** The latest moment that was reached. */
   private end: Moment;
@@ -55,6 +57,11 @@ export class History {
   get bytes(): number {
     const { snapshots, monitor, imageBytes } = this.machine;
     return snapshots.bytes + monitor.events.bytes + imageBytes;
+  }
+
+  /** Steps from one snapshot to the next, from now on: as many as take a time that whoever goes back may wait. */
+  set intervalSteps(steps: number) {
+    this.interval = Math.max(1, Math.floor(steps));
   }
 
   /** As the machine's own `run`, with snapshots on the way. */
@@ -136,6 +143,7 @@ export class History {
   *stretchesBack(before: Moment): Generator<(met: (stop: PastStop) => void) => boolean, void> {
     const { machine } = this;
     this.noteReached();
+    this.comeNear(before);
     let end = before;
     for (const snapshot of machine.snapshots.all.filter(({ moment }) => isBefore(moment, before)).reverse()) {
       const until = end;
@@ -170,6 +178,21 @@ export class History {
     if (moment.step - from.moment.step <= 2 * this.interval) return;
     this.runToStep(moment.step - this.interval);
     this.take();
+  }
+
+  /**
+   * Takes snapshots a little before a moment: what is looked for backwards is mostly near, and stretches in which much is met, such as
+   * breakpoints in a loop, are slow.
+   */
+  private comeNear(before: Moment): void {
+    for (const distance of nearSteps) {
+      const step = before.step - distance;
+      const nearest = this.before(before);
+      if (nearest === undefined || step <= nearest.moment.step || distance >= 2 * this.interval) continue;
+      this.machine.snapshots.restore(nearest);
+      this.runToStep(step);
+      this.take();
+    }
   }
 
   private runToStep(step: number): MachineExit {

@@ -330,6 +330,7 @@ export class Session extends LookingSession implements target.DebugTarget {
       wasBusy = busy;
       const exit = (past ?? machine).run({ untilStep, skipIdle: !paced && !busy });
       this.adapt(performance.now() - began);
+      if (past !== undefined) past.pace = this.sliceSteps;
       if (exit.kind === 'idle') {
         if (!this.wantsPause() && !(live && networks.hasInput)) await this.idle(machine, exit.dueNanoseconds);
       } else if (exit.kind !== 'limit' && this.handle(exit)) return;

@@ -25,6 +25,8 @@ interface LineRun {
   readonly open: boolean;
 }
 
+const slicesBetweenSnapshots = 6;
+const leastInterval = 1_000_000;
 /** Instructions that are looked through for the last one of a hart, when others ran behind it. */
 const farthestInstruction = 1 << 20;
 
@@ -50,6 +52,11 @@ export class TimeTravel {
   /** As the machine's own `run`; remembers the way. */
   run(options: RunOptions): MachineExit {
     return this.history.run(options);
+  }
+
+  /** How many steps take a few milliseconds, as far as is known now: snapshots are taken so that going back is felt as immediate. */
+  set pace(steps: number) {
+    this.history.intervalSteps = Math.max(leastInterval, slicesBetweenSnapshots * steps);
   }
 
   /** The live end, while the machine is in its past. */
