@@ -14,12 +14,15 @@ export interface CampaignRun {
   readonly ending: Ending;
   /** How many violations no earlier run had. */
   readonly fresh: number;
+  /** A command line that repeats this run. */
+  readonly command: string;
 }
 
 export interface CampaignViolation {
   readonly violation: ViolationReport;
   readonly seed: number;
   readonly moods: CampaignRun['moods'];
+  readonly command: string;
 }
 
 export interface CampaignResult {
@@ -29,8 +32,8 @@ export interface CampaignResult {
   readonly first: HeadlessResult;
 }
 
-/** A driver may rightly give up a device that refuses its features, so that a campaign does not choose this. */
-const notChosen: readonly MoodSwitch[] = ['refusedFeatures'];
+/** A driver may rightly give up a device that refuses its features or breaks down, so that a campaign does not choose these. */
+const notChosen: readonly MoodSwitch[] = ['refusedFeatures', 'needsReset'];
 /** One switch in so many is on. */
 const oneIn = 3;
 
@@ -53,12 +56,16 @@ export function sameMistake({ rule, device, queue, pc }: ViolationReport): strin
   return `${rule} ${device} ${queue ?? '-'} ${pc}`;
 }
 
-/** @param run one run of the guest; `isFirst`: the run as configured, whose console is shown */
+/**
+ * @param commandOf the command line that repeats a run
+ * @param run one run of the guest; `isFirst`: the run as configured, whose console is shown
+ */
 export async function runCampaign(
   configuration: LaunchConfiguration,
   seeds: number,
   run: (configuration: LaunchConfiguration, isFirst: boolean) => Promise<HeadlessResult>,
   note: (text: string) => void,
+  commandOf: (run: Pick<CampaignRun, 'seed' | 'moods'>) => string,
 ): Promise<CampaignResult> {
   const first = await run(configuration, true);
   const runs: CampaignRun[] = [];
@@ -67,11 +74,12 @@ export async function runCampaign(
   const take = (result: HeadlessResult, { seed, devices }: LaunchConfiguration): CampaignRun => {
     const moods = Object.fromEntries(devices.map(({ name, mood }) => [name, mood]));
     const fresh = result.violations.filter((violation) => !known.has(sameMistake(violation)));
+    const command = commandOf({ seed, moods });
     for (const violation of fresh) {
       known.add(sameMistake(violation));
-      violations.push({ violation, seed, moods });
+      violations.push({ violation, seed, moods, command });
     }
-    return { seed, moods, ending: result.ending, fresh: fresh.length };
+    return { seed, moods, ending: result.ending, fresh: fresh.length, command };
   };
   runs.push(take(first, configuration));
   for (let i = 1; i <= seeds; i++) {
@@ -81,11 +89,28 @@ export async function runCampaign(
     const done = take(result, inMood);
     runs.push(done);
     if (done.fresh > 0 || result.ending.kind !== first.ending.kind) {
-      note(`seed ${seed} (${moodText(done.moods)}): ${done.fresh} new violations, ${result.ending.kind}`);
+      note(`seed ${seed} (${moodText(done.moods)}): ${done.fresh} new violations, ${endingText(result.ending)}`);
+      note(`  again: ${done.command}`);
     }
     if (result.ending.kind === 'interrupted') break;
   }
   return { runs, violations, first };
+}
+
+/** What an ending is called, with what is known of it. */
+export function endingText(ending: Ending): string {
+  if ('text' in ending) return `${ending.kind}: ${ending.text}`;
+  return ending.kind === 'fail' ? `fail, code ${ending.code}` : ending.kind;
+}
+
+/** Whether the guest did not end as a guest should. */
+export function isBadEnding(ending: Ending): boolean {
+  return 'text' in ending || ending.kind === 'fail';
+}
+
+/** Runs under other seeds that ended badly although the run as configured did not. */
+export function brokenBySeeds({ runs, first }: Pick<CampaignResult, 'runs' | 'first'>): readonly CampaignRun[] {
+  return isBadEnding(first.ending) ? [] : runs.filter(({ ending }) => isBadEnding(ending));
 }
 
 /** `vda: slowReset+canary; console0: none`, as `--device` takes it. */

@@ -1,7 +1,7 @@
 // Reports of a run: text for people, JSON for tools (its schema is media/report.schema.json).
 import type { ViolationReport } from '../debug/target';
 import { levelWord } from '../debug/violation-text';
-import { type CampaignResult, moodText } from './campaign';
+import { brokenBySeeds, type CampaignResult, endingText, moodText } from './campaign';
 import type { HeadlessResult } from './headless';
 
 export interface ReportInput {
@@ -18,19 +18,26 @@ export function jsonReport({ guest, exitStatus, result, campaign }: ReportInput)
     exit: exitStatus,
     outcome: result.ending.kind,
     ...(campaign !== undefined && {
-      campaign: campaign.runs.map(({ seed, moods, ending, fresh }) => ({
+      campaign: campaign.runs.map(({ seed, moods, ending, fresh, command }) => ({
         seed,
         moods,
         outcome: ending.kind,
+        ending: endingText(ending),
         new: fresh,
+        command,
       })),
     }),
     violations: result.violations.map((violation, i) => ({
       ...jsonViolation(violation),
-      ...(campaign !== undefined && { seed: campaign.violations[i]?.seed, moods: campaign.violations[i]?.moods }),
+      ...seenUnder(campaign?.violations[i]),
     })),
   };
   return `${JSON.stringify(report, null, 2)}\n`;
+}
+
+/** The run of a campaign that shows a violation first. */
+function seenUnder(found: CampaignResult['violations'][number] | undefined): object {
+  return found === undefined ? {} : { seed: found.seed, moods: found.moods, command: found.command };
 }
 
 function hex(value: bigint): string {
@@ -94,20 +101,27 @@ export function textReport({ guest, result, campaign }: ReportInput): string {
     '',
   ]);
   const count = (level: string): number => violations.filter((violation) => violation.level === level).length;
-  const how =
-    'text' in ending
-      ? `${ending.kind}: ${ending.text}`
-      : ending.kind === 'fail'
-        ? `fail, code ${ending.code}`
-        : ending.kind;
-  lines.push(`${guest}: ${how}; ${count('must')} MUST, ${count('should')} SHOULD, ${count('hazard')} hazards`);
-  if (campaign !== undefined) lines.push(`campaign: ${campaign.runs.length} runs, the first as configured`);
+  lines.push(
+    `${guest}: ${endingText(ending)}; ${count('must')} MUST, ${count('should')} SHOULD, ${count('hazard')} hazards`,
+  );
+  if (campaign !== undefined) {
+    const broken = brokenBySeeds(campaign);
+    for (const run of broken) {
+      lines.push(
+        `seed ${run.seed}, mood ${moodText(run.moods)}: ${endingText(run.ending)}`,
+        `    again: ${run.command}`,
+      );
+    }
+    const ended = broken.length === 0 ? '' : `, ${broken.length} ended badly`;
+    lines.push(`campaign: ${campaign.runs.length} runs, the first as configured${ended}`);
+  }
   return `${lines.join('\n')}\n`;
 }
 
 /** How to see it again. */
 function seenWith(found: CampaignResult['violations'][number] | undefined): readonly string[] {
-  return found === undefined ? [] : [`    seen with: --seed ${found.seed}, mood ${moodText(found.moods)}`];
+  if (found === undefined) return [];
+  return [`    seen with: --seed ${found.seed}, mood ${moodText(found.moods)}`, `    again: ${found.command}`];
 }
 
 export function statistics({ exitStatus, result }: ReportInput): string {

@@ -8,6 +8,7 @@ import { ConfigurationError } from '../worker/parse-launch';
 import { jsonReport, statistics, textReport, type ReportInput } from './report';
 import { Dialogue, type Line, parseScript, parseSend } from './dialogue';
 import { type CampaignResult, runCampaign } from './campaign';
+import { reproduceCommand } from './reproduce';
 import { type Ending, type HeadlessResult, runHeadless } from './headless';
 import { parseRun, type RunOptions, UsageError } from './options';
 import { junitReport, sarifReport } from './sarif';
@@ -51,7 +52,9 @@ export async function runCommand(words: readonly string[]): Promise<number> {
       });
     if (options.campaign === undefined) result = await run(options.configuration, true);
     else {
-      campaign = await runCampaign(options.configuration, options.campaign, run, note);
+      campaign = await runCampaign(options.configuration, options.campaign, run, note, (one) =>
+        reproduceCommand(words, one),
+      );
       result = { ...campaign.first, violations: campaign.violations.map(({ violation }) => violation) };
     }
   } catch (error) {
@@ -61,10 +64,13 @@ export async function runCommand(words: readonly string[]): Promise<number> {
   } finally {
     process.off('SIGINT', interrupt);
   }
-  const status = statusOf(
-    result.ending,
-    result.violations.some((one) => levels.indexOf(one.level) <= levels.indexOf(options.failOn)),
+  const isViolated = result.violations.some((one) => levels.indexOf(one.level) <= levels.indexOf(options.failOn));
+  // A hang counts under whichever seed it comes.
+  const statuses = [result.ending, ...(campaign?.runs ?? []).map(({ ending }) => ending)].map((ending) =>
+    statusOf(ending, isViolated),
   );
+  const gravest = [exitStatus.guestFailedToEnd, exitStatus.guestReportedFailure, exitStatus.violations];
+  const status = gravest.find((one) => statuses.includes(one)) ?? exitStatus.ok;
   const input: ReportInput = {
     guest: options.configuration.name,
     exitStatus: status,

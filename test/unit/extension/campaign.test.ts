@@ -1,8 +1,9 @@
 // A campaign: seeds choose moods, a violation is new once, and its seed shows it again. Reports for other tools. [design: command line]
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chooseMoods, runCampaign } from '../../../extension/cli/campaign';
+import { brokenBySeeds, chooseMoods, runCampaign } from '../../../extension/cli/campaign';
 import type { HeadlessResult } from '../../../extension/cli/headless';
+import { reproduceCommand } from '../../../extension/cli/reproduce';
 import { parseRun } from '../../../extension/cli/options';
 import { jsonReport, textReport } from '../../../extension/cli/report';
 import { junitReport, sarifReport } from '../../../extension/cli/sarif';
@@ -54,7 +55,11 @@ test('a seed always chooses the same moods, other seeds others, and the configur
   const all = Array.from({ length: 50 }, (_, seed) => chooseMoods(configuration, seed));
   assert.ok(new Set(all.map((devices) => JSON.stringify(devices))).size > 40);
   assert.ok(all.every(([entropy]) => entropy?.mood.includes('canary')));
-  assert.ok(all.every((devices) => devices.every(({ mood }) => !mood.includes('refusedFeatures'))));
+  assert.ok(
+    all.every((devices) =>
+      devices.every(({ mood }) => !mood.includes('refusedFeatures') && !mood.includes('needsReset')),
+    ),
+  );
 });
 
 test('what is new is listed once, with the first seed that shows it', async () => {
@@ -71,6 +76,11 @@ test('what is new is listed once, with the first seed that shows it', async () =
     3,
     () => Promise.resolve(ended(results[run++] ?? [])),
     (text) => notes.push(text),
+    (run) =>
+      reproduceCommand(
+        ['--seed', '5', '--device', 'entropy,mood=canary', '--device=console', '--campaign=3', "it's"],
+        run,
+      ),
   );
   assert.deepEqual(
     campaign.violations.map(({ violation: { rule, pc }, seed }) => [rule, pc, seed]),
@@ -89,10 +99,16 @@ test('what is new is listed once, with the first seed that shows it', async () =
       [8, 1],
     ],
   );
-  assert.equal(notes.length, 2);
+  assert.equal(notes.length, 4);
   const result = { ...campaign.first, violations: campaign.violations.map((one) => one.violation) };
   const input = { guest: 'k', exitStatus: 1, result, campaign };
   assert.match(textReport(input), /seen with: --seed 7, mood entropy0: .*canary.*; console0: /);
+  assert.match(
+    textReport(input),
+    /again: ringside run --seed 7 --device entropy,mood=\S*canary\S* --device console\S* 'it'\\''s'/,
+  );
+  assert.match(junitReport(input), /again: ringside run --seed 7/);
+  assert.match(sarifReport(input), /"seed": 7/);
   const json = JSON.parse(jsonReport(input)) as { campaign: unknown[]; violations: { seed: number }[] };
   assert.equal(json.campaign.length, 4);
   assert.deepEqual(
@@ -132,4 +148,30 @@ test('JUnit has a case for the end and one for each violation, in well-formed XM
   assert.match(xml, /message="A &lt;title&gt; &amp; more"/);
   assert.equal((xml.match(/<testcase /g) ?? []).length, 2);
   assert.doesNotMatch(xml, /&(?!amp;|lt;|gt;|quot;)/);
+});
+
+test('a hang that only some seeds show is in every report, with the command that shows it', async () => {
+  let run = 0;
+  const campaign = await runCampaign(
+    configuration,
+    2,
+    () =>
+      Promise.resolve(run++ === 1 ? { ...ended([]), ending: { kind: 'hang', text: 'nothing wakes it' } } : ended([])),
+    () => undefined,
+    ({ seed }) => `ringside run --seed ${seed}`,
+  );
+  assert.deepEqual(
+    brokenBySeeds(campaign).map(({ seed }) => seed),
+    [6],
+  );
+  const input = { guest: 'k', exitStatus: 3, result: campaign.first, campaign };
+  assert.match(textReport(input), /seed 6, mood .*: hang: nothing wakes it\n {4}again: ringside run --seed 6\n/);
+  assert.match(textReport(input), /3 runs, the first as configured, 1 ended badly/);
+  assert.match(junitReport(input), /tests="2" failures="1"/);
+  assert.match(
+    junitReport(input),
+    /the guest ends with seed 6"><failure message="hang: nothing wakes it">ringside run --seed 6</,
+  );
+  assert.match(sarifReport(input), /"executionSuccessful": false/);
+  assert.match(jsonReport(input), /"ending": "hang: nothing wakes it"/);
 });
