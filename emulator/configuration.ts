@@ -7,7 +7,23 @@ export type OnDriverError = 'qemu' | 'needs-reset' | 'ignore';
 
 /** The structures that a virtio-pci capability can point to, and capabilities that drivers have to pass over. */
 export type PciCapabilityName =
-  'common' | 'notify' | 'isr' | 'device' | 'config-access' | 'vendor' | 'reserved-type' | 'reserved-bar';
+  | 'common'
+  | 'notify'
+  | 'isr'
+  | 'device'
+  | 'config-access'
+  | 'shared-memory'
+  | 'vendor'
+  | 'reserved-type'
+  | 'reserved-bar';
+
+/** A shared memory region. [virtio 1.4, 2.10] */
+export interface SharedMemoryOptions {
+  /** 0 to 255, each once. */
+  readonly id: number;
+  /** A multiple of 4096, up to 1 MiB. */
+  readonly bytes: number;
+}
 
 /** How a virtio-pci device lays itself out. Whatever is undefined is as on QEMU. [virtio 1.4, 4.1.4] */
 export interface PciOptions {
@@ -43,6 +59,8 @@ export interface DeviceConfigurationBase {
   readonly pci?: PciOptions;
   /** Slot 0..7 of the virtio-mmio window, or PCI device 1..31. Undefined: filled from the top as QEMU does. */
   readonly slot?: number;
+  /** Memory of the device that its driver can map. Absent: none. */
+  readonly sharedMemory?: readonly SharedMemoryOptions[];
   /** Largest size of each queue. Undefined: the device's default. */
   readonly queueSize?: number;
   /** Feature bits switched on or off against the device's default offer. */

@@ -39,6 +39,9 @@ export const ramBase = 0x8000_0000;
 /** The window of virtio-mmio slots: slot n is at base + n * stride and drives source firstInterrupt + n. */
 export const virtioSlots = { count: 8, base: 0x1000_1000, strideBytes: 0x1000, firstInterrupt: 1 } as const;
 
+/** Where shared memory regions of virtio-mmio devices stand; QEMU has nothing here. */
+export const virtioSharedMemory = { base: 0x1001_0000, sizeBytes: 0xf_0000 } as const;
+
 /** @param slot 0..7 */
 export function virtioSlot(slot: number): { readonly base: number; readonly interrupt: number } {
   return {

@@ -169,7 +169,7 @@ export interface PciCapabilityPlace {
 
 /** Where on a PCI device an access goes; `none`: to nothing that a capability names. [virtio 1.4, 4.1.4] */
 export type PciStructureName =
-  'common' | 'notify' | 'isr' | 'device' | 'legacy' | 'msix-table' | 'msix-pba' | 'reserved' | 'none';
+  'common' | 'notify' | 'isr' | 'device' | 'legacy' | 'msix-table' | 'msix-pba' | 'shared-memory' | 'reserved' | 'none';
 
 /** A page frame number as written, and the queue that it describes. */
 export interface PageFrameFact {

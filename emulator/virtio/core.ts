@@ -24,6 +24,7 @@ import { feature, hasFeature } from './spec/feature';
 import { checkAcceptedFeatures, type FeatureDefect, featureDefectText } from './spec/feature-check';
 import { interruptBit } from './spec/interrupt';
 import type { SentMessage } from './transport/msix';
+import type { SharedRegion } from './shared-memory';
 import { status } from './spec/status';
 import { askedOf, isSuspended, resumedStatus, statusAsWritten, suspendedStatus } from './suspension';
 
@@ -47,6 +48,7 @@ interface SavedCore {
   readonly activity: SavedState;
   readonly device: SavedState;
   readonly storeBuffer: SavedState | undefined;
+  readonly sharedMemory: readonly Uint8Array[];
 }
 
 /** What the core needs around it. */
@@ -67,6 +69,8 @@ export interface CoreEnvironment {
   /** What the device sees of memory, where its mood delays stores; absent: `memory` itself. */
   readonly storeBuffer?: StoreBuffer;
   readonly seed: number;
+  /** Absent: none. */
+  readonly sharedMemory?: readonly SharedRegion[];
   /** `either`: a transitional device, which is legacy for as long as its driver uses the legacy interface. */
   readonly interface: 'modern' | 'legacy' | 'either';
   /** What is spoken over the modern interface. */
@@ -99,6 +103,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   private readonly activity: DeviceActivity;
   readonly queues: CoreQueues;
   private readonly config: CoreConfig;
+  readonly sharedMemory: readonly SharedRegion[];
   private statusValue = 0;
   /** What Status shows while a reset takes its time. */
   private resettingStatus: number | undefined;
@@ -121,6 +126,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.ringWatch = environment.ringWatch;
     this.fetchNanoseconds = environment.fetchNanoseconds;
     this.completeNanoseconds = environment.completeNanoseconds;
+    this.sharedMemory = environment.sharedMemory ?? [];
     this.mood = environment.mood ?? new DeviceMood([], false, environment.seed, this.name);
     const sizes = this.device.queueMaximumSizes.map((size, queue) => queueSizeInMood(size, queue, this.mood));
     this.queues = new CoreQueues(this, sizes);
@@ -554,6 +560,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
       queues: this.queues.save(),
       activity: this.activity.save(),
       device: this.device.save(),
+      sharedMemory: this.sharedMemory.map((region) => region.save()),
       storeBuffer: this.environment.storeBuffer?.save(),
     };
     return saved;
@@ -573,6 +580,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
     this.interruptStatusValue = saved.interruptStatus;
     this.legacyUsed = saved.legacyUsed;
     this.queues.restore(saved.queues);
+    for (const [i, region] of this.sharedMemory.entries()) region.restore(saved.sharedMemory[i] ?? new Uint8Array(0));
     this.device.reset();
     if (this.negotiated !== undefined) this.device.negotiated(this.negotiated);
     this.activity.restore(saved.activity);

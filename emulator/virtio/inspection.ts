@@ -91,6 +91,8 @@ export interface VirtioDeviceInspection {
   readonly transport: TransportName;
   /** The handshake that is spoken with the driver now. */
   readonly dialect: DialectName;
+  /** Number of shared memory regions. Absent: none. */
+  readonly sharedMemory?: number;
   /** How many of the queues, the last ones, are administration virtqueues. Absent: none. */
   readonly administrationQueues?: number;
   readonly slot: number;

@@ -14,6 +14,7 @@ import { layoutInMood } from './mood-layout';
 import type { VirtioDeviceInspection } from './inspection';
 import type { RingWatch } from './queue/ring-watch';
 import { type FenceSource, StoreBuffer } from './store-buffer';
+import { createSharedMemory } from './shared-memory';
 import type { TransportName } from './spec/feature';
 import { MmioTransport } from './transport/mmio';
 import { mmioLegacyLayout } from './transport/mmio-legacy-registers';
@@ -127,7 +128,7 @@ const leastConfigBytes = 4;
 function layoutOf(
   { name, pci = {} }: DeviceConfiguration,
   transport: Parameters<typeof layOut>[0]['transport'],
-  { device, queues, configLength, mood }: VirtioCore,
+  { device, queues, configLength, mood, sharedMemory }: VirtioCore,
   takesMessages: boolean,
 ): PciLayout {
   if ((pci.msixVectors ?? 0) > 0 && !takesMessages) {
@@ -143,7 +144,7 @@ function layoutOf(
     const options = layoutInMood({ ...pci, msixVectors }, total, mood);
     // A type that has a configuration structure shows it, even when none of its fields exists. [4.1.4.6.1]
     const configBytes = Math.max(configLength, device.configFields.length > 0 ? leastConfigBytes : 0);
-    return layOut({ transport, deviceId, queues: total, configBytes, options });
+    return layOut({ transport, deviceId, queues: total, configBytes, sharedMemory, options });
   } catch (error) {
     throw new Error(`device ${name}: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -211,6 +212,7 @@ function makeCore(
     onDriverError,
     seed,
     mood,
+    sharedMemory: createSharedMemory(name, configuration.sharedMemory ?? []),
     ...(delays && {
       storeBuffer: new StoreBuffer({ memory, fences, now: () => clock.now(), choose: (limit) => mood.choose(limit) }),
     }),
@@ -234,6 +236,7 @@ function inspectDevice(
     deviceId: core.device.deviceId,
     transport: transportOf(configuration),
     dialect: core.dialect.name,
+    sharedMemory: core.sharedMemory.length,
     administrationQueues: core.device.administrationQueues ?? 0,
     slot,
     base,

@@ -1,5 +1,6 @@
 // Composition of the virtio side of a machine: devices, their cores, the mmio slots, the PCI functions and the ring watch, from plain
 // configuration. [virtio 1.4, 4; QEMU `virt` board: eight slots, the first device in the top one; PCI devices from 1 up]
+import { virtioSharedMemory } from '../board/memory-map';
 import type { MmioRegion, SavedState, Stateful, WatchedAccess } from '../bus/access';
 import type { DeviceConfiguration } from '../configuration';
 import type { EventSink, VirtioFact } from '../record/events';
@@ -14,10 +15,11 @@ import {
   type VirtioEnvironment,
 } from './placement';
 import { type SavedRingWatch, RingWatch } from './queue/ring-watch';
-import { EmptySlot } from './transport/mmio';
+import { placeSharedMemory } from './shared-memory';
+import { EmptySlot, MmioTransport } from './transport/mmio';
 
 export interface Virtio extends Stateful {
-  /** One region for each slot, empty slots included. */
+  /** One region for each slot, empty slots included, and the shared memory of virtio-mmio devices. */
   readonly regions: readonly MmioRegion[];
   /** In the order of the configuration. */
   readonly devices: readonly InspectableDevice[];
@@ -110,10 +112,14 @@ export function createVirtio(configurations: readonly DeviceConfiguration[], env
     return transport;
   });
   const delayed = devices.filter(({ core }) => core.mood.has('storeBuffer'));
+  const shared = devices
+    .filter(({ transport }) => transport instanceof MmioTransport)
+    .flatMap(({ core }) => core.sharedMemory);
+  placeSharedMemory(shared, virtioSharedMemory);
   const order = configurations.map((configuration) => configuration.name);
   devices.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
   return {
-    regions,
+    regions: [...regions, ...shared],
     devices,
     beforeWatched: (access) => ringWatch.before(access),
     afterWatched: (access) => {

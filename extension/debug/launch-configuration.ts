@@ -1,5 +1,5 @@
 // The launch configuration as the user writes it: its types. Checked by `parseLaunchConfiguration` before anything starts.
-import type { Aia, PciOptions } from '../../emulator/configuration';
+import type { Aia, PciOptions, SharedMemoryOptions } from '../../emulator/configuration';
 import type { MoodSwitch } from '../../emulator/virtio/mood';
 
 export type DeviceType = 'block' | 'console' | 'entropy' | 'net';
@@ -17,6 +17,7 @@ export interface DeviceEntry {
   readonly pci?: PciOptions;
   readonly slot?: number;
   readonly queueSize?: number;
+  readonly sharedMemory?: readonly SharedMemoryOptions[];
   /** `packed`: VIRTIO_F_RING_PACKED is offered. */
   readonly ring: 'split' | 'packed';
   /** `+EVENT_IDX`, `-INDIRECT_DESC` */

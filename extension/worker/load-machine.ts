@@ -143,6 +143,7 @@ function makeDevice(entry: DeviceEntry, closers: (() => void)[]): DeviceConfigur
     ...(entry.pci !== undefined && { pci: entry.pci }),
     ...(entry.slot !== undefined && { slot: entry.slot }),
     ...(entry.queueSize !== undefined && { queueSize: entry.queueSize }),
+    ...(entry.sharedMemory !== undefined && { sharedMemory: entry.sharedMemory }),
     featuresOn: entry.ring === 'packed' ? switches.on | featureSet(feature.RING_PACKED) : switches.on,
     featuresOff: switches.off,
     fetchNanoseconds: entry.fetchNanoseconds,

@@ -1,5 +1,6 @@
 // Checks a launch configuration or a command line's options and says everything that is wrong with it at once.
 // Guarantees: what it returns has every default filled in; a problem names the attribute, what was found and what is allowed.
+import type { SharedMemoryOptions } from '../../emulator/configuration';
 import type { DeviceEntry, DeviceType, Dialect, LaunchConfiguration, Transport } from '../debug/launch-configuration';
 import { networkAttributes, parseNetwork } from './parse-network';
 import { parsePciOptions } from './parse-pci';
@@ -37,6 +38,7 @@ const commonDeviceAttributes = [
   'slot',
   'ring',
   'queueSize',
+  'sharedMemory',
   'features',
   'latency',
   'onDriverError',
@@ -337,6 +339,9 @@ function parseDevice(
     ...parsePci(reader, entry['pci'], onPci, `${at}.pci`),
     ...(slot !== undefined && { slot }),
     ...(queueSize !== undefined && { queueSize }),
+    ...(entry['sharedMemory'] !== undefined && {
+      sharedMemory: parseSharedMemory(reader, entry['sharedMemory'], `${at}.sharedMemory`),
+    }),
     ring,
     features,
     fetchNanoseconds: defaultFetchNanoseconds,
@@ -353,6 +358,21 @@ function parseDevice(
       network: parseNetwork(reader, entry, at, position, context, (value, where) => parseLatency(reader, value, where)),
     }),
   };
+}
+
+/** The emulator says which ids and sizes there can be; here only the shape counts. */
+function parseSharedMemory(reader: Reader, value: unknown, at: string): readonly SharedMemoryOptions[] {
+  const isRegion = (one: unknown): one is SharedMemoryOptions =>
+    typeof one === 'object' &&
+    one !== null &&
+    Object.keys(one).length === 2 &&
+    'id' in one &&
+    typeof one.id === 'number' &&
+    'bytes' in one &&
+    typeof one.bytes === 'number';
+  if (Array.isArray(value) && value.every(isRegion)) return value;
+  reader.problem(`${at}: expected a list of regions such as { "id": 1, "bytes": 65536 }`);
+  return [];
 }
 
 /** Legacy transports speak the legacy dialect and no other. */

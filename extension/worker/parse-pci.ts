@@ -3,7 +3,7 @@ import type { PciCapabilityName, PciOptions } from '../../emulator/configuration
 import type { Reader } from './parse-launch';
 
 const capabilityNames: readonly PciCapabilityName[] = [
-  'common', 'notify', 'isr', 'device', 'config-access', 'vendor', 'reserved-type', 'reserved-bar',
+  'common', 'notify', 'isr', 'device', 'config-access', 'shared-memory', 'vendor', 'reserved-type', 'reserved-bar',
 ]; // prettier-ignore
 const bars = [0, 2, 4] as const;
 /** The emulator says why a value cannot be; here only its kind and range count. */

@@ -94,6 +94,7 @@ export const registerRules: readonly Rule[] = [
     once: true,
     on: ['shared-memory-access'],
     broken: (fact, { device }) =>
+      device.description.sharedMemory === 0 &&
       withoutSharedMemory.includes(device.description.deviceId) && {
         message: `${fact.register} was accessed.`,
         evidence: [seen('register', fact.register), seen('DeviceID', device.description.deviceId)],

@@ -3,6 +3,7 @@
 import type { RegisterFact } from '../../record/events';
 import type { VirtioCore } from '../core';
 import type { QueueAreas } from '../queue/ring';
+import type { SharedRegion } from '../shared-memory';
 
 /** What the transport itself remembers, beside the core. */
 export interface MmioSelectors {
@@ -114,7 +115,12 @@ function queueAddress(
   );
 }
 
-function sharedMemory(offset: number, name: string, meaning: string): MmioRegister {
+function sharedMemory(
+  offset: number,
+  name: string,
+  meaning: string,
+  value: (region: SharedRegion) => number,
+): MmioRegister {
   return {
     ...common,
     offset,
@@ -122,8 +128,11 @@ function sharedMemory(offset: number, name: string, meaning: string): MmioRegist
     access: 'r',
     per: 'device',
     meaning,
-    // No device has shared memory: length and base of a region that does not exist are all ones.
-    read: () => allOnes,
+    // Length and base of a region that does not exist are all ones.
+    read: ({ core, selectors }) => {
+      const region = core.sharedMemory.find(({ id }) => id === selectors.shmSel);
+      return region === undefined ? allOnes : value(region);
+    },
     readFact: ({ core }) => ({ kind: 'shared-memory-access', device: core.name, register: name }),
   };
 }
@@ -326,10 +335,10 @@ export const mmioRegisters: readonly MmioRegister[] = [
     },
     writeFact: ({ core }) => ({ kind: 'shared-memory-access', device: core.name, register: 'SHMSel' }),
   },
-  sharedMemory(0x0b0, 'SHMLenLow', 'length of the shared memory region, lower 32 bits'),
-  sharedMemory(0x0b4, 'SHMLenHigh', 'length of the shared memory region, upper 32 bits'),
-  sharedMemory(0x0b8, 'SHMBaseLow', 'address of the shared memory region, lower 32 bits'),
-  sharedMemory(0x0bc, 'SHMBaseHigh', 'address of the shared memory region, upper 32 bits'),
+  sharedMemory(0x0b0, 'SHMLenLow', 'length of the shared memory region, lower 32 bits', (region) => region.sizeBytes),
+  sharedMemory(0x0b4, 'SHMLenHigh', 'length of the shared memory region, upper 32 bits', () => 0),
+  sharedMemory(0x0b8, 'SHMBaseLow', 'address of the shared memory region, lower 32 bits', (region) => region.base),
+  sharedMemory(0x0bc, 'SHMBaseHigh', 'address of the shared memory region, upper 32 bits', () => 0),
   {
     ...common,
     offset: 0x0c0,

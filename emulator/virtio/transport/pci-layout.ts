@@ -12,7 +12,15 @@ import { pciCommonBytes } from './pci-registers';
 /** Capability IDs. */
 export const capabilityId = { vendor: 0x09, msix: 0x11 } as const;
 /** cfg_type. [4.1.4] */
-export const cfgType = { common: 1, notify: 2, isr: 3, device: 4, 'config-access': 5, vendor: 9 } as const;
+export const cfgType = {
+  common: 1,
+  notify: 2,
+  isr: 3,
+  device: 4,
+  'config-access': 5,
+  'shared-memory': 8,
+  vendor: 9,
+} as const;
 /** A type and a register that the specification reserves. */
 const reserved = { cfgType: 0x7f, bar: 6 } as const;
 /** Somebody else's vendor ID, whose data nobody but their driver understands. */
@@ -49,6 +57,7 @@ export interface LayoutRequest {
   readonly queues: number;
   /** Bytes of the device-specific configuration; 0 for none. */
   readonly configBytes: number;
+  readonly sharedMemory?: readonly { readonly id: number; readonly sizeBytes: number }[];
   readonly options: PciOptions;
 }
 
@@ -77,7 +86,14 @@ const ioBarBytes = 0x80;
 const msixBar = 1;
 
 /** Throws an Error that says which option cannot be. */
-export function layOut({ transport, deviceId: id, queues, configBytes, options }: LayoutRequest): PciLayout {
+export function layOut({
+  transport,
+  deviceId: id,
+  queues,
+  configBytes,
+  sharedMemory = [],
+  options,
+}: LayoutRequest): PciLayout {
   const { bar = 4, barSpace = 'memory64', spacing = structureBytes, firstOffset = 0, msixVectors = 0 } = options;
   const multiplier = options.notifyOffMultiplier ?? 4;
   checkOptions(options, transport, id);
@@ -96,7 +112,9 @@ export function layOut({ transport, deviceId: id, queues, configBytes, options }
   const capabilities: PciCapability[] = [];
   const padding = options.capabilityPadding ?? 0;
   let next = firstOffset;
-  const order = transport === 'pci-legacy' ? [] : (options.capabilities ?? defaultOrder);
+  const order = orderOf(transport, options, sharedMemory.length > 0);
+  const sharedBar = bar === 2 ? 4 : 2;
+  let sharedEnd = 0;
   for (const name of order) {
     switch (name) {
       case 'common':
@@ -114,6 +132,13 @@ export function layOut({ transport, deviceId: id, queues, configBytes, options }
       }
       case 'config-access':
         capabilities.push(windowCapability(padding));
+        break;
+      case 'shared-memory':
+        for (const [instance, { id: shmid, sizeBytes }] of sharedMemory.entries()) {
+          structures.push({ kind: name, instance, bar: sharedBar, offset: sharedEnd, length: sizeBytes });
+          capabilities.push(sharedMemoryCapability(shmid, sharedBar, sharedEnd, sizeBytes, padding));
+          sharedEnd += sizeBytes;
+        }
         break;
       case 'vendor':
         capabilities.push(vendorCapability(padding));
@@ -148,6 +173,10 @@ export function layOut({ transport, deviceId: id, queues, configBytes, options }
     // QEMU has it first.
     capabilities.unshift(msixCapability(msixVectors, pendingOffset));
   }
+  if (sharedEnd > 0) {
+    const sizeBytes = 2 ** Math.ceil(Math.log2(sharedEnd));
+    bars.push({ index: sharedBar, space: 'memory64', prefetchable: true, sizeBytes });
+  }
   if (next > 0) {
     const sizeBytes = Math.max(0x1000, 2 ** Math.ceil(Math.log2(next)));
     bars.push({ index: bar, space: barSpace, prefetchable: barSpace === 'memory64', sizeBytes });
@@ -162,6 +191,16 @@ export function layOut({ transport, deviceId: id, queues, configBytes, options }
     notifConfigData,
     vectors: msixVectors,
   };
+}
+
+/** Shared memory comes last unless the list says where. A legacy device has no list. */
+function orderOf(
+  transport: LayoutRequest['transport'],
+  { capabilities = defaultOrder }: PciOptions,
+  hasShared: boolean,
+): readonly PciCapabilityName[] {
+  if (transport === 'pci-legacy') return [];
+  return hasShared && !capabilities.includes('shared-memory') ? [...capabilities, 'shared-memory'] : capabilities;
 }
 
 function checkOptions(options: PciOptions, transport: LayoutRequest['transport'], id: number): void {
@@ -226,6 +265,20 @@ function structureCapability(
   body.set(littleEndian(length, 4), 10);
   body.set(extra, 14);
   return { id: capabilityId.vendor, name: `virtio ${name} capability`, body };
+}
+
+/** struct virtio_pci_cap64: the upper halves of offset and length follow, and id tells the region. [4.1.4.7] */
+function sharedMemoryCapability(
+  shmid: number,
+  bar: number,
+  offset: number,
+  length: number,
+  padding: number,
+): PciCapability {
+  const type = cfgType['shared-memory'];
+  const whole = structureCapability('shared-memory', type, bar, offset, length, new Uint8Array(8), padding);
+  whole.body[3] = shmid;
+  return whole;
 }
 
 /** Its bar, offset, length and data are the driver's to write. [4.1.4.9] */

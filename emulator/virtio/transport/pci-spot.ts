@@ -14,7 +14,7 @@ export type Spot = {
   readonly at: number;
 } & (
   | { readonly kind: 'field'; readonly registers: readonly PciRegister[] }
-  | { readonly kind: 'config' | 'notify' | 'isr' | 'table' | 'pending' | 'nothing' }
+  | { readonly kind: 'config' | 'notify' | 'isr' | 'table' | 'pending' | 'memory' | 'nothing' }
 );
 
 const kinds = {
@@ -23,6 +23,7 @@ const kinds = {
   device: 'config',
   'msix-table': 'table',
   'msix-pba': 'pending',
+  'shared-memory': 'memory',
   reserved: 'nothing',
   none: 'nothing',
 } as const;

@@ -283,6 +283,8 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
         return wordPart(this.msix?.readTable(spot.at) ?? 0, spot.at, size);
       case 'pending':
         return wordPart(this.msix?.readPending(spot.at) ?? 0, spot.at, size);
+      case 'memory':
+        return this.core.sharedMemory[spot.instance]?.peek(spot.at, size) ?? 0n;
       case 'notify':
       case 'nothing':
         return 0n;
@@ -313,6 +315,9 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
       }
       case 'table':
         if (size === 4) this.msix?.writeTable(spot.at, Number(value));
+        return;
+      case 'memory':
+        this.core.sharedMemory[spot.instance]?.write(spot.at, size, value);
         return;
       case 'isr':
       case 'pending':
@@ -389,6 +394,9 @@ export class VirtioPci implements PciFunction, PciTarget, Stateful {
         return [access('MSI-X Table', size === 4 ? undefined : 'width')];
       case 'pending':
         return [access('MSI-X PBA', kind === 'write' ? 'read-only' : undefined)];
+      case 'memory':
+        // Memory is no register: what is done with it is the driver's own.
+        return [];
       case 'nothing':
         return [access(undefined, 'no-register')];
     }

@@ -18,6 +18,7 @@ export function describe(name: string, seen: VirtioDeviceInspection): DeviceDesc
     deviceId: seen.deviceId,
     offered: seen.offeredFeatures,
     queueMaximumSizes: seen.queues.map((queue) => queue.maximumSize),
+    sharedMemory: seen.sharedMemory ?? 0,
     administrationQueues: seen.administrationQueues ?? 0,
     configFields: seen.configFields,
   });
@@ -32,6 +33,7 @@ export function describePlaceholder(name: string): DeviceDescription {
     deviceId: 0,
     offered: 0n,
     queueMaximumSizes: [],
+    sharedMemory: 0,
     administrationQueues: 0,
     configFields: [],
   });

@@ -22,6 +22,8 @@ export interface DeviceDescription {
   /** Every feature bit the device offers, transport and ring bits included. */
   readonly offered: bigint;
   readonly queueMaximumSizes: readonly number[];
+  /** Number of shared memory regions. */
+  readonly sharedMemory: number;
   /** How many of them, the last ones, are administration virtqueues. */
   readonly administrationQueues: number;
   readonly configFields: VirtioDeviceInspection['configFields'];
