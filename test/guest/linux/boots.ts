@@ -69,6 +69,20 @@ const deviceBoots: readonly Boot[] = rings.flatMap(({ transport, ring }) =>
 );
 export const boots: readonly Boot[] = [...plainBoots, ...deviceBoots];
 
+/** Debian's own kernel, which has drivers for APLIC and IMSIC: wires and messages, both firmwares, one hart and four. */
+export const interruptBoots: readonly Boot[] = (
+  [
+    { aia: 'aplic-imsic', transport: 'pci', ring: 'split', harts: 4, bios: firmware },
+    { aia: 'aplic-imsic', transport: 'pci-transitional', ring: 'packed', harts: 1, bios: 'builtin' },
+    { aia: 'aplic-imsic', transport: 'mmio', ring: 'split', harts: 1, bios: 'builtin' },
+    { aia: 'aplic', transport: 'pci', ring: 'split', harts: 4, bios: 'builtin' },
+    { aia: 'aplic', transport: 'mmio', ring: 'split', harts: 1, bios: firmware },
+  ] as const
+).map((row) => ({
+  name: `aia ${row.aia}, ${row.transport}, ${row.ring}, harts ${row.harts}, ${row.bios === firmware ? 'OpenSBI' : row.bios}`,
+  ...{ ...row, root: 'initramfs', words: 'echo' },
+}));
+
 /** What network devices can be told; without a disk. */
 const networkVariants: readonly NetworkBoot[] = [
   { name: 'network, no merged buffers', net: 'features=-MRG_RXBUF', harts: 1, alarms: ['net.num-buffers-sent'] },

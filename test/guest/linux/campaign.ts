@@ -7,8 +7,8 @@ import * as path from 'node:path';
 import { loadSymbols } from '../../../extension/symbols';
 import { repository } from '../harness/compiler';
 import { type Boot, bootLinux, commandLine, shortcomings } from './boot';
-import { linuxGuest } from './guest';
-import { boots, firmware, networkBoots } from './boots';
+import { debianKernelGuest, linuxGuest } from './guest';
+import { boots, firmware, interruptBoots, networkBoots } from './boots';
 import { bootOnNetwork } from './network';
 
 /** Where the kernel's first byte is linked to run, and where it is loaded: what runs before paging is seen at the second place. */
@@ -23,8 +23,11 @@ const image = loadSymbols(new Uint8Array(fs.readFileSync(guest.vmlinux)), { name
 const symbols = [image, image.rebased(loadedAt - linkedAt)];
 const chosen = boots.filter(({ name }) => name.includes(process.argv[2] ?? ''));
 let failed = 0;
-for (const boot of chosen) {
-  const result = bootLinux(guest, boot, symbols);
+const chosenInterrupts = interruptBoots.filter(({ name }) => name.includes(process.argv[2] ?? ''));
+const debian = chosenInterrupts.length > 0 ? debianKernelGuest() : undefined;
+for (const boot of [...chosen, ...chosenInterrupts]) {
+  const result =
+    boot.aia === undefined || debian === undefined ? bootLinux(guest, boot, symbols) : bootLinux(debian, boot);
   const wrong = shortcomings(boot, result);
   if (wrong.length > 0) failed++;
   const numbers = `${result.steps} steps, ${result.events} events, ${result.seconds.toFixed(1)} s`;

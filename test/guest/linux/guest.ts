@@ -15,16 +15,27 @@ export interface LinuxGuest {
   readonly disk: string;
 }
 
-/** Builds what is missing, which takes minutes the first time. */
-export function linuxGuest(): LinuxGuest {
-  const program = path.join(__dirname, 'build.mjs');
+/** Runs a program of this folder that makes files, and gives the path of one by its name. */
+function madeBy(name: string): (name: keyof LinuxGuest) => string {
+  const program = path.join(__dirname, name);
   const text = execFileSync(process.execPath, [program], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   const made: unknown = JSON.parse(text);
-  const file = (name: keyof LinuxGuest): string => {
-    const value: unknown = typeof made === 'object' && made !== null ? Reflect.get(made, name) : undefined;
-    if (typeof value !== 'string') throw new Error(`${program} names no ${name}: ${text}`);
+  return (file) => {
+    const value: unknown = typeof made === 'object' && made !== null ? Reflect.get(made, file) : undefined;
+    if (typeof value !== 'string') throw new Error(`${program} names no ${file}: ${text}`);
     return value;
   };
+}
+
+/** Debian's own kernel with the same user space; it has no symbols here. */
+export function debianKernelGuest(): Pick<LinuxGuest, 'image' | 'initrd' | 'disk'> {
+  const file = madeBy('debian-kernel.mjs');
+  return { image: file('image'), initrd: file('initrd'), disk: file('disk') };
+}
+
+/** Builds what is missing, which takes minutes the first time. */
+export function linuxGuest(): LinuxGuest {
+  const file = madeBy('build.mjs');
   return {
     image: file('image'),
     vmlinux: file('vmlinux'),
