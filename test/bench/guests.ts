@@ -10,6 +10,8 @@ export interface BenchGuest {
   readonly isClass: boolean;
   /** The sample's block driver is linked in, and there is a disk. */
   readonly usesDisk?: boolean;
+  /** The program's own driver makes so many requests, of this device in this format of ring. */
+  readonly requests?: { readonly device: 'block' | 'net'; readonly ring: 'split' | 'packed' };
 }
 
 export const benchGuests: readonly BenchGuest[] = [
@@ -21,12 +23,24 @@ export const benchGuests: readonly BenchGuest[] = [
   { name: 'ring', rounds: 500, isClass: false, usesDisk: true },
 ];
 
-export function benchProgram({ name, rounds, abi, usesDisk }: BenchGuest, scale: number): GuestProgram {
+/** Requests one after another, by their rate. */
+export const requestGuests: readonly BenchGuest[] = (['block', 'net'] as const).flatMap((device) =>
+  (['split', 'packed'] as const).map((ring) => ({
+    name: 'requests',
+    rounds: 10_000,
+    isClass: false,
+    requests: { device, ring },
+  })),
+);
+
+export function benchProgram({ name, rounds, abi, usesDisk, requests }: BenchGuest, scale: number): GuestProgram {
   const processor = 'test/guest/programs/processor';
   const support =
     usesDisk === true
       ? ['plic.c', 'trap.c', 'virtio_mmio.c', 'virtqueue.c', 'virtio_blk.c'].map((file) => `media/sample/${file}`)
-      : ['test/guest/programs/finisher.c', `${processor}/processor.c`, `${processor}/lower-mode.S`];
+      : requests !== undefined
+        ? ['media/sample/plic.c', 'media/sample/trap.c']
+        : ['test/guest/programs/finisher.c', `${processor}/processor.c`, `${processor}/lower-mode.S`];
   return {
     name,
     sources: [...bareMetal, ...support, `test/bench/programs/${name}.c`],

@@ -3,7 +3,6 @@
 // does not distort; medians of the repeats, and their ratios. No test depends on it.
 import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { parseArgs } from 'node:util';
 import { Machine } from '../../emulator/machine';
 import { catalogue } from '../../emulator/virtio/rules';
@@ -11,10 +10,9 @@ import { RulePolicy } from '../../emulator/virtio/watch/policy';
 import { allowEngineFeatures } from '../../extension/worker/engine-features';
 import { loadMachine } from '../../extension/worker/load-machine';
 import { parseLaunchConfiguration } from '../../extension/worker/parse-launch';
-import { buildGuest, sampleFolder } from '../guest/harness/compiler';
-import { type BenchGuest, benchGuests, benchProgram } from './guests';
-
-const disk = path.join(sampleFolder, 'disk.img');
+import { buildGuest } from '../guest/harness/compiler';
+import { type BenchGuest, benchGuests, benchProgram, requestGuests } from './guests';
+import { ownDevices, qemuDevices } from './devices';
 
 interface Measurement {
   readonly console: string;
@@ -62,13 +60,9 @@ function processorSecondsOf(pid: number): number {
 }
 
 async function measureQemu(elf: string, guest: BenchGuest): Promise<Measurement> {
-  const drive = [
-    ...['-global', 'virtio-mmio.force-legacy=false', '-drive', `file=${disk},if=none,format=raw,snapshot=on,id=disk`],
-    ...['-device', 'virtio-blk-device,drive=disk'],
-  ];
   const child = spawn(
     'qemu-system-riscv64',
-    ['-M', 'virt', '-m', '128', '-smp', '1', '-bios', 'none', '-display', 'none', '-monitor', 'none', '-serial', 'stdio', '-kernel', elf, ...(guest.usesDisk === true ? drive : [])],
+    ['-M', 'virt', '-m', '128', '-smp', '1', '-bios', 'none', '-display', 'none', '-monitor', 'none', '-serial', 'stdio', '-kernel', elf, ...qemuDevices(guest)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   ); // prettier-ignore
   const listener = new Listener(() => (child.pid === undefined ? 0 : processorSecondsOf(child.pid)));
@@ -85,23 +79,44 @@ const sliceSteps = 100_000;
 
 function measureEmulator(elf: string, guest: BenchGuest, checks: 'on' | 'off'): OwnMeasurement {
   const listener = new Listener(ownProcessorSeconds);
-  const devices = guest.usesDisk === true ? [{ type: 'block', name: 'vda', image: disk, mode: 'overlay' }] : [];
   const configuration = parseLaunchConfiguration(
-    { type: 'virtio', request: 'launch', name: 'bench', program: elf, bios: 'none', clock: 'warp', devices },
-    { resolvePath: (file) => file, mayWriteFiles: false },
+    {
+      type: 'virtio',
+      request: 'launch',
+      name: 'bench',
+      program: elf,
+      bios: 'none',
+      clock: 'warp',
+      devices: ownDevices(guest),
+    },
+    { resolvePath: (file) => file, mayWriteFiles: true },
   );
   const loaded = loadMachine(configuration);
   const policy = new RulePolicy(catalogue, [{ pattern: '*', action: checks === 'on' ? 'report' : 'off' }]);
-  const machine = new Machine(loaded.machine, { output: (_, bytes) => listener.hear(bytes) }, { policy });
+  const { networks } = loaded;
+  const machine: Machine = new Machine(
+    loaded.machine,
+    {
+      output: (channel, bytes) => {
+        if (!networks.output(channel, bytes, machine.clock.now())) listener.hear(bytes);
+      },
+    },
+    { policy },
+  );
   let longestSliceMilliseconds = 0;
   for (;;) {
     const began = performance.now();
     const exit = machine.run({ untilStep: machine.steps + sliceSteps, skipIdle: true });
     longestSliceMilliseconds = Math.max(longestSliceMilliseconds, performance.now() - began);
     if (exit.kind === 'finished') break;
-    if (exit.kind !== 'limit') throw new Error(`${elf} stopped with ${exit.kind}`);
+    // The gateway of the network answers at once; the guest waits for nothing else.
+    const frames = networks.take();
+    for (const { channel, bytes } of frames) machine.input(channel, bytes);
+    if (exit.kind !== 'limit' && frames.length === 0) throw new Error(`${elf} stopped with ${exit.kind}`);
   }
   loaded.close();
+  const broken = machine.monitor.violations.find(({ level }) => level === 'must');
+  if (broken !== undefined) throw new Error(`${guest.name} broke ${broken.rule}: ${broken.message}`);
   return { ...listener.result(), steps: machine.steps, longestSliceMilliseconds };
 }
 
@@ -135,11 +150,30 @@ async function compare(guest: BenchGuest, repeats: number, scale: number): Promi
       );
     theirs.push(qemu);
     ours.push(emulator);
-    if (guest.usesDisk === true) unchecked.push(measureEmulator(elf, guest, 'off'));
+    unchecked.push(measureEmulator(elf, guest, 'off'));
   }
   const ratios = row(guest.name, ours, theirs);
-  if (unchecked.length > 0) row(`${guest.name}, no checks`, unchecked, theirs);
+  if (guest.usesDisk === true) row(`${guest.name}, no checks`, unchecked, theirs);
+  const [judged, silent] = [processorOf(ours), processorOf(unchecked)];
+  console.log(`  processor time with checks: ${(judged / silent).toFixed(2)} of that without`);
+  if (guest.requests !== undefined) printRate(guest.requests, guest.rounds * scale, ours, unchecked, theirs);
   return ratios;
+}
+
+const processorOf = (all: readonly Measurement[]): number => median(all.map((each) => each.processorSeconds));
+
+/** Requests in a second of processor time, which a busy machine does not distort. */
+function printRate(
+  { device, ring }: NonNullable<BenchGuest['requests']>,
+  rounds: number,
+  ours: readonly OwnMeasurement[],
+  unchecked: readonly OwnMeasurement[],
+  theirs: readonly Measurement[],
+): void {
+  const rate = (all: readonly Measurement[]): string => (rounds / processorOf(all)).toFixed(0);
+  console.log(
+    `  ${device}, ${ring} ring: ${rate(ours)} requests/s, ${rate(unchecked)} without checks, QEMU ${rate(theirs)}`,
+  );
 }
 
 function row(name: string, ours: readonly OwnMeasurement[], theirs: readonly Measurement[]): Ratios {
@@ -180,7 +214,8 @@ async function main(): Promise<void> {
   });
   columns('guest', 'ours s', 'QEMU s', 'ratio', 'ours CPU s', 'QEMU CPU s', 'CPU ratio', 'MIPS', 'slice ms');
   const ratios: Ratios[] = [];
-  for (const guest of benchGuests.filter(({ name }) => values.only === undefined || values.only === name)) {
+  const guests = [...benchGuests, ...requestGuests];
+  for (const guest of guests.filter(({ name }) => values.only === undefined || values.only === name)) {
     const ratio = await compare(guest, Number(values.repeats), Number(values.scale));
     // Speed, not time: above 1 is faster than QEMU.
     if (guest.isClass) ratios.push(ratio);
