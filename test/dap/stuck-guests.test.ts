@@ -72,6 +72,71 @@ for (const [name, program] of stuck) {
   }
 }
 
+/** Counts how often the emulator is set to work. */
+function countRuns(session: Session): () => number {
+  const { machine } = session;
+  assert.ok(machine !== undefined);
+  const run = machine.run.bind(machine);
+  let count = 0;
+  machine.run = (options) => {
+    count++;
+    return run(options);
+  };
+  return () => count;
+}
+const milliseconds = (count: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, count));
+
+test('a paced guest that waits for nothing is not looked at until something comes', async () => {
+  const { client, session } = await boot('waiting', ['loop:', ['wfi'], ['j', 'loop']], { clock: 'paced' });
+  await milliseconds(100);
+  const runs = countRuns(session);
+  await milliseconds(300);
+  // The one that was under way.
+  assert.ok(runs() <= 1, `${runs()} runs while every hart waits`);
+  const before = runs();
+  await session.consoleInput('uart0', Buffer.from('x'));
+  await milliseconds(100);
+  assert.ok(runs() > before && runs() <= before + 4, `${runs() - before} runs for a key`);
+  await client.request('pause', { threadId: 1 });
+  assert.equal((await client.event<Stopped>('stopped')).reason, 'pause');
+  await client.request('disconnect');
+});
+
+test('a paced guest with a timer is looked at a few times for each tick', async () => {
+  const ticks = 20;
+  const period = 100_000; // 10 ms of the 10 MHz timebase
+  const { client, session } = await boot(
+    'ticking',
+    [
+      ['li', 's0', 0x0200_4000],
+      ['li', 's1', 0],
+      ['li', 's2', period],
+      ['li', 's3', ticks],
+      ['li', 'a0', 0x80],
+      ['csrw', 'mie', 'a0'],
+      'loop:',
+      ['add', 's1', 's1', 's2'],
+      ['sd', 's1', 0, 's0'],
+      ['wfi'],
+      ['addi', 's3', 's3', -1],
+      ['bnez', 's3', 'loop'],
+      ['li', 'a0', 0x10_0000],
+      ['li', 'a1', 0x5555],
+      ['sw', 'a1', 0, 'a0'],
+      'end:',
+      ['j', 'end'],
+    ],
+    { clock: 'paced', stopOnEntry: true },
+  );
+  await client.event<Stopped>('stopped');
+  const runs = countRuns(session);
+  await client.request('continue', { threadId: 1 });
+  assert.equal((await client.event<{ exitCode: number }>('exited')).exitCode, 0);
+  assert.ok(runs() <= 4 * ticks, `${runs()} runs for ${ticks} ticks`);
+  // Setting up, and five instructions for each tick.
+  assert.ok((session.machine?.steps ?? 0) <= 20 + 6 * ticks, `${session.machine?.steps} steps`);
+});
+
 test('a guest that jumps into nothing stops with the trap explained', async () => {
   const { client } = await boot('nowhere', [
     ['li', 'a0', 0x4000_0000],
