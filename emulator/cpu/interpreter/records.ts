@@ -81,23 +81,20 @@ function keptValue(place: Place, value: number): number {
 /** Words of one record. */
 type RecordWords = readonly [number, number, number, number];
 
-/** A kernel has few different instruction words for its size; after so many all are forgotten. */
-const greatestKnownWords = 1 << 16;
-const knownWords = new Map<number, RecordWords>();
+/** Records of instruction words seen before, placed by a hash of the word. A kernel has few different words for its size. */
+const knownShift = 15;
+const knownWords = new Uint32Array(4 << knownShift);
 const scratchRecord = new DataView(new ArrayBuffer(record.bytes));
 
 /** Writes the record of an instruction word; bits above a compressed instruction must be 0. */
 export function writeRecord(view: DataView, address: number, bits: number): void {
-  let words = knownWords.get(bits);
-  if (words === undefined) {
-    if (knownWords.size >= greatestKnownWords) knownWords.clear();
-    words = recordOf(bits);
-    knownWords.set(bits, words);
-  }
-  view.setUint32(address, words[0], true);
-  view.setUint32(address + 4, words[1], true);
-  view.setUint32(address + 8, words[2], true);
-  view.setUint32(address + 12, words[3], true);
+  const at = (Math.imul(bits, 0x9e37_79b1) >>> (32 - knownShift)) << 2;
+  // The word itself is the last part of its record, and no record of an instruction begins with 0.
+  if (knownWords[at + 3] !== bits >>> 0 || knownWords[at] === 0) knownWords.set(recordOf(bits), at);
+  view.setUint32(address, knownWords[at] ?? 0, true);
+  view.setUint32(address + 4, knownWords[at + 1] ?? 0, true);
+  view.setUint32(address + 8, knownWords[at + 2] ?? 0, true);
+  view.setUint32(address + 12, knownWords[at + 3] ?? 0, true);
 }
 
 /** The word itself is kept, too: an illegal instruction reports it. */
