@@ -94,6 +94,8 @@ export function describeDeed(event: VirtioFact): string {
       return `driver saw used idx ${event.after} of queue ${event.queue} (${(event.after - event.before) & 0xffff} new)`;
     case 'unordered':
       return `driver loaded ${event.target === 'buffer' ? 'a buffer' : 'a used entry'} of queue ${event.queue} at ${hex(event.physicalAddress)}, not ordered behind its load of the used idx`;
+    case 'buffer-access':
+      return `driver ${event.access === 'load' ? 'loaded from' : 'stored to'} the buffer of descriptor ${event.descriptor} of queue ${event.queue} at ${hex(event.physicalAddress)}, ${event.phase === 'seen' ? 'beyond what the device wrote' : 'which the device has'}`;
     case 'fetch':
       return `device fetched ${event.chain.packed === undefined ? 'head' : 'buffer id'} ${event.chain.head} from queue ${event.queue}, ${event.chain.elements.length} descriptors`;
     case 'dma-read':

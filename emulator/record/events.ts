@@ -258,6 +258,29 @@ export type RingFact = { readonly device: string; readonly queue: number } & (
       /** The fences between the two, oldest first, as assembly: `fence rw,w`. */
       readonly fences: readonly string[];
     }
+  | {
+      /**
+       * The driver accesses bytes of a buffer that are not its own to access: it changes them while the device has them, or loads what the
+       * device is still to write or did not write. Only some buffers are followed, each until its first such access.
+       */
+      readonly kind: 'buffer-access';
+      readonly access: 'load' | 'store';
+      readonly head: number;
+      /** Index of its descriptor in its table. */
+      readonly descriptor: number;
+      /** The buffer, guest-physical, and its bytes. */
+      readonly start: number;
+      readonly length: number;
+      readonly deviceWritable: boolean;
+      /** `owned`: at the device. `used`: given back, which the driver has not seen. `seen`: given back, and the driver knows. */
+      readonly phase: 'owned' | 'used' | 'seen';
+      /** How many of its bytes the device wrote. */
+      readonly written: number;
+      readonly physicalAddress: number;
+      readonly size: number;
+      readonly before: bigint;
+      readonly after: bigint;
+    }
 );
 
 /** One descriptor of a chain as it stood in memory when it was walked. */

@@ -490,7 +490,7 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     const returned = { head: told.head, advance, writable: writable.length > 0 };
     const { slot, usedIndex } = ring.putUsed(returned, told.length);
     const heads = batch.map((each) => each.head);
-    this.host.ringWatch.used(this.host.name, queue, heads, from, usedIndex);
+    this.host.ringWatch.used(this.host.name, queue, heads, from, usedIndex, told.length);
     this.record(usedFact(this.host.name, queue, ring, told, slot, usedIndex, batch.length));
     this.actions.plan({ kind: 'interrupt', queue }, 0);
     if (record.id === this.host.mood.lastBuffer) this.scheduleNeedsReset('the mood needsReset asks for it');

@@ -169,6 +169,13 @@ export function sentenceOf(event: VirtioEvent): RichText {
         { strong: `Driver loaded ${event.target === 'buffer' ? 'a buffer' : 'a used entry'} too early` },
         ` at ${formatAddress(event.physicalAddress)}: nothing orders it behind the load of used.idx of queue ${event.queue}.`,
       ];
+    case 'buffer-access':
+      return [
+        { strong: event.access === 'load' ? 'Driver loaded from a buffer' : 'Driver stored to a buffer' },
+        event.phase === 'seen'
+          ? ` of queue ${event.queue} at ${formatAddress(event.physicalAddress)}, beyond what the device wrote.`
+          : ` of queue ${event.queue} at ${formatAddress(event.physicalAddress)}, which the device has.`,
+      ];
     case 'suppression':
       return [
         { strong: `Device wrote ${event.packedSize === undefined ? 'used' : 'device_event'}.${event.field}` },

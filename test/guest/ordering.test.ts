@@ -1,4 +1,4 @@
-// A driver with every fence that a split virtqueue needs: each one taken away, or made too weak, makes exactly one rule fire at the access that
+// Drivers with every fence that a virtqueue needs, split and packed: each one taken away, or made too weak, makes exactly one rule fire at the access that
 // comes too early; fences that do not matter and other ways to keep the same order are silent. [virtio 1.4, 2.7.13, 2.7.14]
 import { test } from 'node:test';
 import * as assert from 'node:assert/strict';
@@ -7,7 +7,6 @@ import { bareMetal, buildGuest, lineOf, sampleFolder } from './harness/compiler'
 import { runOnRingside } from './harness/ringside';
 
 const disk = path.join(sampleFolder, 'disk.img');
-const source = 'test/guest/programs/ordering/driver.c';
 
 type Flags = Readonly<Record<string, string>>;
 
@@ -53,7 +52,38 @@ const kept: readonly { readonly name: string; readonly flags: Flags }[] = [
   { name: 'an entry whose address depends on the index, and a fence before the buffer', flags: { USED_FENCE: '', 'READ_ENTRY(slot)': 'dependent_id(slot); fence(r, r)' } },
 ]; // prettier-ignore
 
-function build(flags: Flags, optimisation: '-O0' | '-O2'): string {
+const missingPacked: readonly Missing[] = [
+  { name: 'no fence before the flags', flags: { PUBLISH_FENCE: '' }, rule: 'ordering.packed-publish', line: 'PUBLISH' },
+  { name: 'a fence of loads before the flags', flags: { PUBLISH_FENCE: 'fence(r, rw)' }, rule: 'ordering.packed-publish', line: 'PUBLISH' },
+  { name: 'a header stored behind the fence', flags: { LATE_STORE: 'request.header.reserved = 0' }, rule: 'ordering.packed-publish-buffer', line: 'PUBLISH' },
+  { name: 'no fence before the check', flags: { CHECK_FENCE: '' }, rule: 'ordering.packed-notification-check', line: 'CHECK' },
+  { name: 'a fence of stores before the check', flags: { CHECK_FENCE: 'fence(rw, w)' }, rule: 'ordering.packed-notification-check', line: 'CHECK' },
+  { name: 'no fence before the doorbell', flags: { DOORBELL_FENCE: '' }, rule: 'ordering.doorbell', line: 'DOORBELL' },
+  { name: 'a fence of memory before the doorbell', flags: { DOORBELL_FENCE: 'fence(rw, rw)' }, rule: 'ordering.doorbell', line: 'DOORBELL' },
+  { name: 'no fence behind the flags', flags: { USED_FENCE: '' }, rule: 'ordering.packed-used-flags', line: 'USED DESCRIPTOR' },
+  { name: 'a fence of later stores behind the flags', flags: { USED_FENCE: 'fence(r, w)' }, rule: 'ordering.packed-used-flags', line: 'USED DESCRIPTOR' },
+  { name: 'no fence before the last look', flags: { RECHECK_FENCE: '' }, rule: 'ordering.packed-recheck', line: 'RECHECK' },
+  { name: 'no fence before the last look, with desc', flags: { RECHECK_FENCE: '', EVENT_IDX: '1' }, rule: 'ordering.packed-recheck', line: 'RECHECK' },
+]; // prettier-ignore
+
+const keptPacked: readonly { readonly name: string; readonly flags: Flags }[] = [
+  { name: 'the fences as they are', flags: {} },
+  { name: 'the fences with VIRTIO_F_EVENT_IDX', flags: { EVENT_IDX: '1' } },
+  { name: 'full fences', flags: { PUBLISH_FENCE: 'fence(iorw, iorw)', CHECK_FENCE: 'fence(iorw, iorw)', DOORBELL_FENCE: '', USED_FENCE: 'fence(iorw, iorw)', RECHECK_FENCE: 'fence(iorw, iorw)' } },
+  { name: 'fences that do not matter as well', flags: { LATE_STORE: 'fence(r, r); fence(i, i)' } },
+  { name: 'total store order where it is enough', flags: { PUBLISH_FENCE: '__asm__ volatile("fence.tso" ::: "memory")', USED_FENCE: '__asm__ volatile("fence.tso" ::: "memory")' } },
+  { name: 'the flags stored by an atomic with release', flags: { PUBLISH_FENCE: '', 'STORE_FLAGS(slot,flags)': 'swap_flags_release(slot, flags)' } },
+  { name: 'the flags stored by a conditional with release', flags: { PUBLISH_FENCE: '', 'STORE_FLAGS(slot,flags)': 'store_flags_conditional(slot, flags)' } },
+  { name: 'the flags loaded with acquire', flags: { USED_FENCE: '', 'LOAD_FLAGS(slot)': 'flags_acquire(slot)' } },
+  { name: 'atomics in place of fences of memory', flags: { PUBLISH_FENCE: 'atomic_barrier()', CHECK_FENCE: 'atomic_barrier()', USED_FENCE: 'atomic_barrier()', RECHECK_FENCE: 'atomic_barrier()' } },
+]; // prettier-ignore
+
+const rings = [
+  { ring: 'split', source: 'test/guest/programs/ordering/driver.c', missing, kept },
+  { ring: 'packed', source: 'test/guest/programs/ordering/packed.c', missing: missingPacked, kept: keptPacked },
+] as const;
+
+function build(source: string, flags: Flags, optimisation: '-O0' | '-O2'): string {
   return buildGuest({
     name: 'ordering',
     sources: [...bareMetal, 'media/sample/trap.c', 'media/sample/plic.c', 'test/guest/programs/driver.c', source],
@@ -62,21 +92,33 @@ function build(flags: Flags, optimisation: '-O0' | '-O2'): string {
   });
 }
 
-async function found(flags: Flags, optimisation: '-O0' | '-O2'): Promise<object> {
-  const run = await runOnRingside({ elf: build(flags, optimisation), disk });
+async function found(
+  { ring, source }: (typeof rings)[number],
+  flags: Flags,
+  optimisation: '-O0' | '-O2',
+): Promise<object> {
+  const device = { type: 'block', name: 'vda', image: disk, mode: 'overlay', ring };
+  const run = await runOnRingside({ elf: build(source, flags, optimisation), attributes: { devices: [device] } });
   assert.equal(run.status, 0, run.console);
   return run.violations.map(({ rule, source: at }) => ({ rule, line: at?.line }));
 }
 
-for (const optimisation of ['-O0', '-O2'] as const) {
-  for (const { name, flags, rule, line } of missing.filter(({ only }) => (only ?? optimisation) === optimisation)) {
-    test(`${optimisation} ${name}: ${rule}`, async () => {
-      assert.deepEqual(await found(flags, optimisation), [{ rule, line: lineOf(source, `/* ${line} */`) }]);
-    });
-  }
-  for (const { name, flags } of kept) {
-    test(`${optimisation} ${name}: nothing`, async () => {
-      assert.deepEqual(await found(flags, optimisation), []);
-    });
+for (const each of rings) {
+  for (const optimisation of ['-O0', '-O2'] as const) {
+    const title = `${each.ring}, ${optimisation}`;
+    for (const { name, flags, rule, line } of each.missing.filter(
+      ({ only }) => (only ?? optimisation) === optimisation,
+    )) {
+      test(`${title}, ${name}: ${rule}`, async () => {
+        assert.deepEqual(await found(each, flags, optimisation), [
+          { rule, line: lineOf(each.source, `/* ${line} */`) },
+        ]);
+      });
+    }
+    for (const { name, flags } of each.kept) {
+      test(`${title}, ${name}: nothing`, async () => {
+        assert.deepEqual(await found(each, flags, optimisation), []);
+      });
+    }
   }
 }

@@ -3,27 +3,34 @@
 // Guarantees: reads memory, never writes it; facts of one access come in address order, `publish` and `collect` after their field.
 import type { WatchedAccess } from '../../bus/access';
 import type { GuestMemory } from '../../bus/memory';
+import { pageFlag } from '../../cpu/contract';
 import type { Chain, EventSink } from '../../record/events';
+import { BufferAreas, type SavedBufferAreas } from './buffer-areas';
 import type { PackedQueueState } from './packed';
 import { RingAreas, type SavedRingAreas } from './ring-areas';
 import { type Described, describeAccess } from './ring-facts';
 import type { SplitQueueState } from './split';
 
-export type SavedRingWatch = SavedRingAreas;
+export interface SavedRingWatch extends SavedRingAreas {
+  readonly buffers: SavedBufferAreas;
+}
 
 export class RingWatch {
   private readonly areas: RingAreas;
+  private readonly buffers: BufferAreas;
   /** What was worked out in `before`, for the `after` of the same access. */
-  private described: { readonly access: WatchedAccess; readonly result: Described } | undefined;
+  private described: { readonly access: WatchedAccess; readonly result: DescribedAccess } | undefined;
   /** The newest access, when it looked for used buffers and saw nothing new: a spinning driver soon repeats it. */
-  private polled: { readonly access: WatchedAccess; readonly result: Described } | undefined;
+  private polled: { readonly access: WatchedAccess; readonly result: DescribedAccess } | undefined;
 
   constructor(
     private readonly memory: GuestMemory,
     private readonly sink: EventSink,
     watchPage: (page: number, flags: number) => void,
   ) {
-    this.areas = new RingAreas(memory, watchPage);
+    const pages = new SharedPages(watchPage);
+    this.areas = new RingAreas(memory, (page, flags) => pages.watch('rings', page, flags !== 0));
+    this.buffers = new BufferAreas(memory, (page, isWatched) => pages.watch('buffers', page, isWatched));
   }
 
   /** The driver made a queue ready; its areas lie in RAM. */
@@ -51,6 +58,7 @@ export class RingWatch {
 
   queueDisabled(device: string, queue: number): void {
     if (this.areas.remove(device, queue)) this.polled = undefined;
+    this.buffers.disabled(device, queue);
   }
 
   /** The device read a chain: its tables are watched even if their publishing was not seen. */
@@ -64,8 +72,12 @@ export class RingWatch {
     }
   }
 
-  /** The device gave chains back: their indirect tables are the driver's again. `from` and `to`: its used index before and after. */
-  used(device: string, queue: number, heads: readonly number[], from: number, to: number): void {
+  /**
+   * The device gave chains back: their indirect tables are the driver's again. `from` and `to`: its used index before and after; `length`
+   * is that of the used entry.
+   */
+  used(device: string, queue: number, heads: readonly number[], from: number, to: number, length: number): void {
+    this.buffers.used(device, queue, heads, length);
     const owner = this.areas.find(device, queue);
     if (owner === undefined) return;
     if (owner.format === 'packed') {
@@ -84,6 +96,7 @@ export class RingWatch {
     const result = this.describeOrRecall(access);
     let answer: 'proceed' | 'stop' = 'proceed';
     for (const fact of result.facts) if (this.sink.attempt(fact) === 'stop') answer = 'stop';
+    for (const fact of result.buffers) if (this.sink.attempt(fact) === 'stop') answer = 'stop';
     // During a stop the user may change memory, so the access is described anew when it goes on.
     this.described = answer === 'proceed' ? { access, result } : undefined;
     return answer;
@@ -95,32 +108,37 @@ export class RingWatch {
     this.described = undefined;
     const result =
       known !== undefined && sameAccess(known.access, access) ? known.result : this.describeOrRecall(access);
-    this.takeAccountOf(result);
+    this.takeAccountOf(result, access.step);
+    this.buffers.after(access, result.buffers);
     this.polled = result.fruitless ? { access, result } : undefined;
     const [only] = result.facts;
     if (result.facts.length === 1 && only?.kind === 'ring-load' && this.sink.repeats?.(only) === true) return;
     for (const fact of result.facts) this.sink.record(fact);
+    for (const fact of result.buffers) this.sink.record(fact);
   }
 
   save(): SavedRingWatch {
-    return this.areas.save();
+    return { ...this.areas.save(), buffers: this.buffers.save() };
   }
 
   restore(saved: SavedRingWatch): void {
     this.described = undefined;
     this.polled = undefined;
     this.areas.restore(saved);
+    this.buffers.restore(saved.buffers);
   }
 
-  private takeAccountOf({ collected, published }: Described): void {
+  private takeAccountOf({ collected, published }: Described, step: number): void {
     if (collected !== undefined) {
       const { owner, index } = collected;
       owner.collected = index;
       owner.usedChains = owner.usedChains.filter(({ next }) => next > index);
+      this.buffers.seen(owner.device, owner.queue, owner.format === 'packed', step);
     }
     if (published === undefined) return;
     published.owner.published = published.index;
     for (const chain of published.chains) this.addTables(published.owner, chain);
+    this.buffers.published(published.owner.device, published.owner.queue, published.chains);
   }
 
   private addTables(owner: Parameters<RingAreas['addTables']>[0], chain: Chain): void {
@@ -129,10 +147,28 @@ export class RingWatch {
     this.areas.addTables(owner, chain);
   }
 
-  private describeOrRecall(access: WatchedAccess): Described {
+  private describeOrRecall(access: WatchedAccess): DescribedAccess {
     const { polled } = this;
     if (polled !== undefined && isSameLoad(polled.access, access)) return polled.result;
-    return describeAccess(this.memory, access, this.areas.at(access));
+    return { ...describeAccess(this.memory, access, this.areas.at(access)), buffers: this.buffers.facts(access) };
+  }
+}
+
+interface DescribedAccess extends Described {
+  readonly buffers: ReturnType<BufferAreas['facts']>;
+}
+
+/** Pages that several look after: watched while any of them wants it. */
+class SharedPages {
+  private readonly wanted = { rings: new Set<number>(), buffers: new Set<number>() };
+
+  constructor(private readonly watchPage: (page: number, flags: number) => void) {}
+
+  watch(who: keyof SharedPages['wanted'], page: number, isWatched: boolean): void {
+    if (isWatched) this.wanted[who].add(page);
+    else this.wanted[who].delete(page);
+    const flags = pageFlag.watchLoad | pageFlag.watchStore;
+    this.watchPage(page, this.wanted.rings.has(page) || this.wanted.buffers.has(page) ? flags : 0);
   }
 }
 

@@ -7,6 +7,7 @@ import { keysOf, numberAt, type ReturnedChain, usedSlot } from '../watch/consump
 import { returnWindowNanoseconds } from '../watch/waiting';
 import type { QueueState } from '../watch/state';
 import { eachQueue, hasPassed, milliseconds } from './absence';
+import { saysHowMuch } from './buffers';
 import { seen } from './evidence';
 import { type FactOf, type Finding, rule, type Rule, type RuleContext, type View } from './rule';
 
@@ -59,16 +60,10 @@ function usedPlace({ index, format }: View<QueueState>, slot: number, field: 'id
     : { kind: 'used', queue: index, field: 'ring', slot };
 }
 
-/** Queues into which the device puts as much as came from outside: nothing but the used length says how much. [5.1.2, 5.3.2] */
-function isReceiveQueue({ device: { description, queues } }: RuleContext, queue: number): boolean {
-  if (description.deviceId === deviceId.console) return queue % 2 === 0 && queue !== 2;
-  // The control queue of a network device is its last one, at an even index too.
-  return description.deviceId === deviceId.net && queue % 2 === 0 && queue + 1 < queues.length;
-}
-
 function lengthIgnored(fact: Publish, at: RuleContext): readonly Finding[] {
   const queue = at.device.queues[fact.queue];
-  if (queue === undefined || !isReceiveQueue(at, fact.queue)) return [];
+  if (queue === undefined || at.device.description.deviceId === deviceId.entropy || !saysHowMuch(at, fact.queue))
+    return [];
   return fact.chains.flatMap((chain) =>
     returnedChains(queue, chain).flatMap((entry) => {
       if (entry.lengthLoaded || !entry.idLoaded || !entry.answered) return [];

@@ -82,25 +82,37 @@ function unorderedPublish(fact: Publish, at: RuleContext): false | Finding {
   };
 }
 
+/** What exposes a chain, and what shows a used one, in the ring's own words. */
+function words(packed: boolean): { readonly published: string; readonly used: string } {
+  return packed
+    ? { published: 'the flags of the first descriptor', used: 'the flags of the used descriptor' }
+    : { published: 'available idx', used: 'used idx' };
+}
+
 /** A store to a published buffer or indirect table behind the fence that should have come after it. */
-function unorderedBuffer(fact: Publish, at: RuleContext): false | Finding {
+export function unorderedBuffer(fact: Publish, at: RuleContext): false | Finding {
   const stores = at.ordering.unorderedStores(at.device.description.name, fact.queue, nowOf(fact, at));
   if (stores.length === 0) return false;
+  const { published } = words(fact.packedSize !== undefined);
   const places = fact.chains.flatMap((chain) => [
     ...chain.elements.map(({ address, length }) => ({ start: Number(address), end: Number(address) + length })),
     ...chain.tables.map(({ address, entries }) => ({ start: address, end: address + entries * 16 })),
   ]);
   const stray = stores.filter((store) => places.some((place) => overlaps(store, place))).at(-1);
   if (stray === undefined) return false;
+  const [first] = fact.chains;
   return {
-    message: `Queue ${fact.queue}: available idx ${fact.before} → ${fact.after} is stored with nothing that keeps the store to the buffer at ${hex(stray.start)} before it.`,
+    message: `Queue ${fact.queue}: ${published} is stored with nothing that keeps the store to the buffer at ${hex(stray.start)} before it.`,
     evidence: orderPair(
       at,
       { ...stray, hart: fact.hart, text: `store to buffer ${hex(stray.start)}` },
-      `store to available idx, pc ${hex(fact.pc)}`,
+      `store to ${published}, pc ${hex(fact.pc)}`,
       'fence w,w',
     ),
-    place: { kind: 'available', queue: fact.queue, field: 'idx' },
+    place:
+      fact.packedSize === undefined
+        ? { kind: 'available', queue: fact.queue, field: 'idx' }
+        : { kind: 'descriptor', queue: fact.queue, index: first?.slot ?? 0, field: 'flags' },
   };
 }
 
@@ -146,6 +158,28 @@ function earlyDoorbell(fact: FactOf<'notify'>, at: RuleContext): false | Finding
   };
 }
 
+/** A load of what the device announced that may return what was there before. */
+export function earlyLoad(fact: FactOf<'unordered'>, at: RuleContext): Finding {
+  const queue = at.device.queues[fact.queue];
+  const isPacked = queue?.format === 'packed';
+  const { used } = words(isPacked);
+  const entry = isPacked ? 'the rest of a used descriptor' : 'a used entry';
+  const what = fact.target === 'buffer' ? 'a buffer that the device wrote' : entry;
+  return {
+    message: `Queue ${fact.queue}: ${what} is loaded at ${hex(fact.physicalAddress)} with nothing that keeps the load of ${used} before it.`,
+    evidence: [
+      seen('earlier access', `load of ${used}, pc ${hex(fact.earlierPc)}, step ${fact.earlierStep}`),
+      seen('later access', `load of ${what}, pc ${hex(fact.pc)}`),
+      seen('fences between', fact.fences.length === 0 ? 'none' : fact.fences.join('; ')),
+      seen('missing', 'fence r,r'),
+    ],
+    place: isPacked
+      ? { kind: 'queue', queue: fact.queue }
+      : { kind: 'used', queue: fact.queue, field: fact.target === 'buffer' ? 'idx' : 'ring' },
+    related: queue?.lastCollect,
+  };
+}
+
 const doorbellTexts: Pick<RuleTexts, 'blames' | 'fix' | 'title'> = {
   title: 'Driver notified the device without ordering its ring stores before the doorbell',
   fix: 'Execute `fence w,o` (or a wider one) between the store that publishes (available index, or flags of a packed descriptor) and the store to QueueNotify. A fence of memory alone, such as `fence rw,rw`, says nothing about device registers.',
@@ -153,22 +187,26 @@ const doorbellTexts: Pick<RuleTexts, 'blames' | 'fix' | 'title'> = {
 };
 
 /** The driver is about to rely on an interrupt that may never come. */
-function looseRecheck(fact: FactOf<'idle' | 'interrupt-claim'>, at: RuleContext): readonly Finding[] {
+export function looseRecheck(fact: FactOf<'idle' | 'interrupt-claim'>, at: RuleContext): readonly Finding[] {
   return at.device.queues.flatMap((queue) => {
     const { looseRecheck: look, interruptWanted: wish } = queue;
     if (look === undefined || wish === undefined || !queue.ready) return [];
     if (fact.kind === 'idle' ? fact.harts === 0 : at.step - look.step < restingSteps) return [];
     const store = 'place' in wish ? placeText(wish.place) : 'available flags';
+    const { used } = words(queue.format === 'packed');
     return [
       {
-        message: `Queue ${queue.index}: the last look at used idx before waiting has nothing that keeps the store to ${store} before it.`,
+        message: `Queue ${queue.index}: the last look at ${used} before waiting has nothing that keeps the store to ${store} before it.`,
         evidence: orderPair(
           at,
           { ...wish, text: `store to ${store}` },
-          `load of used idx, pc ${hex(look.pc)}, step ${look.step}`,
+          `load of ${used}, pc ${hex(look.pc)}, step ${look.step}`,
           'fence w,r',
         ),
-        place: { kind: 'used', queue: queue.index, field: 'idx' },
+        place:
+          queue.format === 'packed'
+            ? { kind: 'descriptor', queue: queue.index, index: queue.collectedIndex % queue.size, field: 'flags' }
+            : { kind: 'used', queue: queue.index, field: 'idx' },
         queue: queue.index,
         blamed: look,
         related: wish,
@@ -278,20 +316,7 @@ export const orderingRules: readonly Rule[] = [
     section: '2.7.14',
     needs: { ring: 'split' },
     on: ['unordered'],
-    broken: (fact, at) => {
-      const what = fact.target === 'buffer' ? 'a buffer that the device wrote' : 'a used entry';
-      return {
-        message: `Queue ${fact.queue}: ${what} is loaded at ${hex(fact.physicalAddress)} with nothing that keeps the load of used idx before it.`,
-        evidence: [
-          seen('earlier access', `load of used idx, pc ${hex(fact.earlierPc)}, step ${fact.earlierStep}`),
-          seen('later access', `load of ${what}, pc ${hex(fact.pc)}`),
-          seen('fences between', fact.fences.length === 0 ? 'none' : fact.fences.join('; ')),
-          seen('missing', 'fence r,r'),
-        ],
-        place: { kind: 'used', queue: fact.queue, field: fact.target === 'buffer' ? 'idx' : 'ring' },
-        related: at.device.queues[fact.queue]?.lastCollect,
-      };
-    },
+    broken: earlyLoad,
   }),
   rule('ordering', {
     id: 'ordering.recheck',

@@ -4,7 +4,7 @@ import { placeText } from '../../record/describe';
 import { packedOffset } from '../spec/packed-ring';
 import { descriptorAddress, type DescriptorField, fieldAddress, ownDescriptors } from '../watch/chains';
 import type { QueueState } from '../watch/state';
-import { orderPair } from './ordering';
+import { earlyLoad, looseRecheck, orderPair, unorderedBuffer } from './ordering';
 import { type DriverEvent, type FactOf, type Finding, rule, type Rule, type RuleContext, type View } from './rule';
 
 type Publish = FactOf<'publish'>;
@@ -103,5 +103,45 @@ export const packedOrderingRules: readonly Rule[] = [
     on: ['ring-load'],
     places: ['device-event'],
     broken: earlyCheck,
+  }),
+  rule('ordering', {
+    id: 'ordering.packed-publish-buffer',
+    title: 'Driver filled a buffer after the fence that comes before the flags',
+    why: 'The flags may become visible before what was stored to the buffer, so the device reads old bytes, or its answer is overwritten by an older store.',
+    fix: 'Fill headers, data and indirect tables before the fence, or move `fence w,w` down to the store of the first descriptor’s flags.',
+    level: 'must',
+    blames: 'access',
+    covers: ['packed.update-flags.driver.1'],
+    section: '2.8.21.1.1',
+    needs: { ring: 'packed' },
+    follows: ['ordering.packed-publish'],
+    on: ['publish'],
+    broken: unorderedBuffer,
+  }),
+  rule('ordering', {
+    id: 'ordering.packed-used-flags',
+    title: 'Driver loaded a used descriptor without ordering it behind its flags',
+    why: 'RISC-V may do the second load first: id, length or the buffer then still hold what was there before the device wrote them. A branch on the flags does not order loads.',
+    fix: 'Execute `fence r,r` between the load of the flags and the loads of id, len and the buffers, or load all of the descriptor’s last 8 bytes in one aligned load.',
+    level: 'hazard',
+    blames: 'access',
+    covers: [],
+    section: '2.8.22',
+    needs: { ring: 'packed' },
+    on: ['unordered'],
+    broken: earlyLoad,
+  }),
+  rule('ordering', {
+    id: 'ordering.packed-recheck',
+    title: 'Driver asked for interrupts of a packed queue and looked once more without ordering the two',
+    why: 'The look may be done before the device can see the wish. A descriptor used in between raises no interrupt and is not seen either, and the driver sleeps.',
+    fix: 'Execute `fence w,r` (or `fence rw,rw`) between the store to the driver event suppression structure and the last load of the next descriptor’s flags.',
+    level: 'hazard',
+    blames: 'missing action',
+    covers: [],
+    section: '2.8.14',
+    needs: { ring: 'packed' },
+    on: ['idle', 'interrupt-claim'],
+    broken: looseRecheck,
   }),
 ];

@@ -6,9 +6,12 @@ import type { SavedState } from '../../bus/access';
 import type { GuestMemory } from '../../bus/memory';
 import type { Cpu } from '../../cpu/contract';
 import type { Chain, VirtioEvent } from '../../record/events';
-import type { DriverEvent } from '../rules/rule';
+import { bytesOfArea } from '../queue/ring';
+import type { DriverEvent, View } from '../rules/rule';
 import { deviceId } from '../spec/device-id';
+import { descriptorBytes } from '../spec/split-ring';
 import { copyOf } from './copy';
+import type { QueueState } from './queue-state';
 import type { DeviceState } from './state';
 
 /** Where a hart's stack is. */
@@ -16,6 +19,7 @@ export type StackSource = Pick<Cpu, 'readX' | 'translate'>;
 
 /** One buffer of a chain at the device. Guest-physical, end excluded. */
 export interface LiveBuffer {
+  readonly device: string;
   readonly queue: number;
   readonly head: number;
   /** Index of its descriptor in its table. */
@@ -38,6 +42,11 @@ interface LiveChain {
   readonly queue: number;
   readonly head: number;
   readonly kept: readonly Kept[];
+  /** All its buffers, and the indirect tables that describe them. */
+  readonly buffers: readonly LiveBuffer[];
+  /** Where the stack of the hart that published it ended; undefined where that is not known. */
+  readonly stack: number | undefined;
+  readonly published: DriverEvent;
 }
 
 export interface ChangedBuffer extends Kept {
@@ -47,10 +56,35 @@ export interface ChangedBuffer extends Kept {
   readonly after: number;
 }
 
+/** Bytes handed over, and whose they are already: another buffer's, or a ring's. */
+export interface Overlap {
+  readonly own: LiveBuffer;
+  readonly other: LiveBuffer | LiveRing;
+}
+
+/** An area of a ready queue. Guest-physical, end excluded. */
+export interface LiveRing {
+  readonly device: string;
+  readonly queue: number;
+  readonly area: 'descriptor' | 'driver' | 'device';
+  readonly start: number;
+  readonly end: number;
+  readonly deviceWritable: boolean;
+}
+
 /** What rules may ask. */
 export interface BufferView {
+  /** A buffer of these chains that shares bytes with what a device has, or with an earlier one of these, where either is device-writable. */
+  overlap(device: string, queue: number, chains: readonly Chain[], published: DriverEvent): Overlap | undefined;
   /** A device-readable buffer of the oldest chain with this head that no longer holds what was published. */
   changed(device: string, queue: number, head: number): ChangedBuffer | undefined;
+  /** The publish of the oldest chain with this head, and whether it had what lies at `address` on its stack. */
+  published(device: string, queue: number, head: number, address: number): PublishedBuffer | undefined;
+}
+
+export interface PublishedBuffer {
+  readonly event: DriverEvent;
+  readonly onStack: boolean;
 }
 
 /** Bytes of a buffer that are compared. */
@@ -64,11 +98,28 @@ const stackPointer = 2;
 export class BufferWatch implements BufferView {
   /** By device; chains in the order of their publishing. */
   private devices = new Map<string, LiveChain[]>();
+  /** Buffers at any device by page; worked out anew after a restore. */
+  private readonly pages = new Map<number, LiveBuffer[]>();
 
   constructor(
     private readonly memory: GuestMemory,
     private readonly harts: StackSource | undefined,
+    private readonly states: () => Iterable<View<DeviceState>> = () => [],
   ) {}
+
+  overlap(device: string, queue: number, chains: readonly Chain[], published: DriverEvent): Overlap | undefined {
+    const fresh: LiveBuffer[] = [];
+    for (const own of chains.flatMap((chain) => buffersOf(device, queue, chain, published))) {
+      const meets = (other: Pick<LiveBuffer, 'start' | 'end' | 'deviceWritable'>): boolean =>
+        (other.deviceWritable || own.deviceWritable) && other.start < own.end && own.start < other.end;
+      let other: Overlap['other'] | undefined = fresh.find(meets);
+      for (const page of pagesOf(own)) other ??= this.pages.get(page)?.find(meets);
+      other ??= this.ring(meets);
+      if (other !== undefined) return { own, other };
+      fresh.push(own);
+    }
+    return undefined;
+  }
 
   changed(device: string, queue: number, head: number): ChangedBuffer | undefined {
     for (const kept of this.find(device, queue, head)?.kept ?? []) {
@@ -78,6 +129,11 @@ export class BufferWatch implements BufferView {
       if (at >= 0) return { ...kept, address: start + at, before: kept.bytes[at] ?? 0, after: now[at] ?? 0 };
     }
     return undefined;
+  }
+
+  published(device: string, queue: number, head: number, address: number): PublishedBuffer | undefined {
+    const chain = this.find(device, queue, head);
+    return chain && { event: chain.published, onStack: isOnStack(chain.stack, address) };
   }
 
   /** Takes an event into account. */
@@ -97,6 +153,9 @@ export class BufferWatch implements BufferView {
   }
   restore(saved: SavedState): void {
     this.devices = copyOf(saved as Map<string, LiveChain[]>);
+    this.pages.clear();
+    for (const chains of this.devices.values())
+      for (const { buffers } of chains) for (const each of buffers) this.place(each);
   }
 
   private find(device: string, queue: number, head: number): LiveChain | undefined {
@@ -115,20 +174,22 @@ export class BufferWatch implements BufferView {
 
   private add(state: DeviceState, queue: number, chain: Chain, published: DriverEvent): void {
     const { name, deviceId: id } = state.description;
-    const all = buffersOf(queue, chain, published);
+    const all = buffersOf(name, queue, chain, published);
     const buffers = all.filter(({ start, end }) => this.memory.contains(start, end - start));
     const compared = buffers.filter(
-      ({ deviceWritable, start, end }) => !deviceWritable && (id !== deviceId.block || end - start <= blockHeaderBytes),
+      ({ deviceWritable, start, end, index }) =>
+        index >= 0 && !deviceWritable && (id !== deviceId.block || end - start <= blockHeaderBytes),
     );
-    const stack = this.harts === undefined || compared.length === 0 ? undefined : this.stackOf(published.hart);
+    const stack = this.harts === undefined ? undefined : this.stackOf(published.hart);
     const kept = compared.map((buffer) => ({
       buffer,
       bytes: [...this.memory.read(buffer.start, Math.min(comparedBytes, buffer.end - buffer.start))],
-      onStack: stack !== undefined && buffer.start >= stack && buffer.start < stack + stackReach,
+      onStack: isOnStack(stack, buffer.start),
     }));
     const chains = this.devices.get(name) ?? [];
     this.devices.set(name, chains);
-    chains.push({ queue, head: chain.head, kept });
+    chains.push({ queue, head: chain.head, kept, buffers, stack, published });
+    for (const buffer of buffers) this.place(buffer);
   }
 
   /** Guest-physical address of a hart's stack pointer. */
@@ -140,18 +201,90 @@ export class BufferWatch implements BufferView {
   private remove(device: string, isGone: (chain: LiveChain) => boolean): void {
     const chains = this.devices.get(device);
     if (chains === undefined) return;
-    this.devices.set(
-      device,
-      chains.filter((chain) => !isGone(chain)),
-    );
+    const left = chains.filter((chain) => !isGone(chain));
+    if (left.length === chains.length) return;
+    for (const { buffers } of chains.filter(isGone)) for (const buffer of buffers) this.displace(buffer);
+    this.devices.set(device, left);
+  }
+
+  /** An area of any ready queue. */
+  private ring(meets: (ring: LiveRing) => boolean): LiveRing | undefined {
+    for (const { description, queues } of this.states()) {
+      for (const queue of queues) {
+        if (!queue.ready) continue;
+        const found = ringsOf(description.name, queue).find(meets);
+        if (found !== undefined) return found;
+      }
+    }
+    return undefined;
+  }
+
+  private place(buffer: LiveBuffer): void {
+    for (const page of pagesOf(buffer)) {
+      const there = this.pages.get(page);
+      if (there === undefined) this.pages.set(page, [buffer]);
+      else there.push(buffer);
+    }
+  }
+
+  private displace(buffer: LiveBuffer): void {
+    for (const page of pagesOf(buffer)) {
+      const there = this.pages.get(page);
+      if (there === undefined) continue;
+      if (there.length === 1) this.pages.delete(page);
+      else there.splice(there.indexOf(buffer), 1);
+    }
   }
 }
 
-function buffersOf(queue: number, { head, elements }: Chain, published: DriverEvent): LiveBuffer[] {
-  return elements
-    .filter(({ length }) => length > 0)
-    .map(({ index, address, length, deviceWritable }) => {
-      const start = Number(address);
-      return { queue, head, index, start, end: start + length, deviceWritable, published };
-    });
+function isOnStack(stack: number | undefined, address: number): boolean {
+  return stack !== undefined && address >= stack && address < stack + stackReach;
+}
+
+function buffersOf(device: string, queue: number, chain: Chain, published: DriverEvent): LiveBuffer[] {
+  const { head, elements, tables } = chain;
+  const common = { device, queue, head, published };
+  return [
+    ...elements
+      .filter(({ length }) => length > 0)
+      .map(({ index, address, length, deviceWritable }) => {
+        const start = Number(address);
+        return { ...common, index, start, end: start + length, deviceWritable };
+      }),
+    // A table is no buffer: it has no descriptor of its own.
+    ...tables.map(({ address, entries }) => {
+      const end = address + entries * descriptorBytes;
+      return { ...common, index: tableIndex, start: address, end, deviceWritable: false };
+    }),
+  ];
+}
+
+/** Stands for the index of what an indirect table lies in. */
+export const tableIndex = -1;
+
+function ringsOf(device: string, queue: View<QueueState>): readonly LiveRing[] {
+  const { format, size, index } = queue;
+  return ringAreas.map(({ area, name, at }) => {
+    const start = queue[at];
+    const deviceWritable = area === 'device' || (area === 'descriptor' && format === 'packed');
+    return { device, queue: index, area, start, end: start + bytesOfArea(format, name, size), deviceWritable };
+  });
+}
+
+const ringAreas = [
+  { area: 'descriptor', name: 'descriptor', at: 'descriptorArea' },
+  { area: 'driver', name: 'available', at: 'driverArea' },
+  { area: 'device', name: 'used', at: 'deviceArea' },
+] as const;
+
+const pageBytes = 4096;
+/** First and last pages of a very long buffer stand for it. */
+const greatestPages = 64;
+
+function pagesOf({ start, end }: LiveBuffer): readonly number[] {
+  const first = Math.floor(start / pageBytes);
+  const last = Math.floor((end - 1) / pageBytes);
+  if (first === last) return [first];
+  if (last - first >= greatestPages) return [first, last];
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }

@@ -46,7 +46,13 @@ export function watchHandshake(state: DeviceState, event: VirtioEvent): void {
 export function isAccess(event: VirtioEvent): boolean {
   if (event.kind.startsWith('pci-')) return false;
   if (event.by !== 'driver' || 'place' in event) return false;
-  if (event.kind === 'publish' || event.kind === 'collect' || event.kind === 'unordered') return false;
+  if (
+    event.kind === 'publish' ||
+    event.kind === 'collect' ||
+    event.kind === 'unordered' ||
+    event.kind === 'buffer-access'
+  )
+    return false;
   return (event.kind !== 'register-read' && event.kind !== 'register-write') || event.defect !== undefined;
 }
 

@@ -126,7 +126,7 @@ class WatchingMonitor implements Monitor {
     this.policy = options.policy ?? new RulePolicy(catalogue);
     this.events = new EventLog(options.eventCapacity ?? defaultEventCapacity);
     this.ordering = new OrderingWatch(options.harts, options.memory);
-    this.buffers = new BufferWatch(options.memory, options.harts);
+    this.buffers = new BufferWatch(options.memory, options.harts, () => this.devices.values());
   }
 
   get violations(): readonly Violation[] {

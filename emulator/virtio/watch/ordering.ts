@@ -7,8 +7,8 @@ import type { Cpu, OrderClass, TracedInstruction } from '../../cpu/contract';
 import { fencesSince, type FenceVerdict, orderedByFences, type OrderedAccess } from '../../cpu/memory-order';
 import type { DriverOrigin, RingFact, VirtioEvent } from '../../record/events';
 import type { DriverEvent, View } from '../rules/rule';
-import { feature, hasFeature } from '../spec/feature';
-import { usedOffset } from '../spec/split-ring';
+import { eventFlag, offsetAndWrap, packedOffset } from '../spec/packed-ring';
+import { descriptorBytes, usedOffset } from '../spec/split-ring';
 import { copyOf } from './copy';
 import { usesEventIdx } from './notification';
 import {
@@ -94,15 +94,15 @@ export class OrderingWatch implements OrderingView {
   note(state: DeviceState, event: VirtioEvent, isJudged: boolean): void {
     if (this.harts === undefined || !('queue' in event) || event.queue === undefined) return;
     const queue = state.queues[event.queue];
-    if (queue === undefined || isPacked(state)) return;
+    if (queue === undefined) return;
     if (event.kind === 'collect') this.followFromIndex(state, queue, event);
     else if (event.kind === 'publish') this.drop(this.slotTraceOf(event.device, queue.index));
     else if (event.kind === 'unordered') this.drop(this.usedTraceOf(event.device, queue.index));
     else if (event.kind === 'ring-store') {
-      if (event.place.part !== 'available') return;
-      if (event.place.field === 'ring') {
+      if (begins(queue, event)) {
         if (isJudged) this.followFromSlot(queue, event);
-      } else if (event.place.field !== 'idx') noteInterruptWish(state, queue, event);
+      } else if (queue.format === 'packed') notePackedWish(queue, event);
+      else noteInterruptWish(state, queue, event);
     } else if (event.kind === 'ring-load') this.noteLook(queue, event);
   }
 
@@ -146,21 +146,24 @@ export class OrderingWatch implements OrderingView {
     for (const { hart } of this.traces) this.harts?.trace(hart, true);
   }
 
-  /** [virtio 1.4, 2.7.14] */
+  /** [virtio 1.4, 2.7.14, 2.8.22] */
   private followFromIndex(state: DeviceState, queue: QueueState, event: CollectEvent): void {
     this.drop(this.usedTraceOf(event.device, queue.index));
-    const index: Stretch = { start: queue.deviceArea + usedOffset.idx, end: queue.deviceArea + usedOffset.idx + 2 };
-    const access = this.accessOf(event, index.start);
+    const places = queue.format === 'packed' ? announcedPacked(queue) : announcedSplit(queue, event);
+    const access = this.accessOf(event, places.index.start);
     if (access === undefined || access.effects.acquire) return;
     const { hart } = event;
     const common = { hart, device: state.description.name, queue: queue.index, origin: event };
-    this.add(usedTrace(common, access, { index, ...announced(queue, event) }));
+    this.add(usedTrace(common, access, places));
   }
 
-  /** [virtio 1.4, 2.7.13.3] */
+  /** [virtio 1.4, 2.7.13.3, 2.8.21] */
   private followFromSlot(queue: QueueState, event: DriverEvent & { readonly physicalAddress: number }): void {
     const { hart, device, pc } = event;
-    this.drop(this.slotTraceOf(device, queue.index));
+    const earlier = this.slotTraceOf(device, queue.index);
+    // The descriptors of a packed list are one stretch, from the first store on.
+    if (earlier !== undefined && queue.format === 'packed') return;
+    this.drop(earlier);
     const count = this.slotStores.get(pc) ?? 0;
     this.slotStores.set(pc, count + 1);
     if (count >= alwaysFollowed && count % laterFollowed !== 0) return;
@@ -175,7 +178,7 @@ export class OrderingWatch implements OrderingView {
 
   /** Interrupts were asked for, and the driver looks once more before it relies on them. [virtio 1.4, 2.7.7] */
   private noteLook(queue: QueueState, event: DriverEvent & { readonly kind: 'ring-load' | 'ring-store' }): void {
-    if (event.place.part !== 'used' || event.place.field !== 'idx') return;
+    if (!looksForUsed(queue, event.place)) return;
     const wish = queue.interruptWanted;
     const isLoose = wish !== undefined && this.verdict(wish, 'write', event, 'read') === 'unordered';
     queue.looseRecheck = isLoose ? event : undefined;
@@ -203,36 +206,71 @@ export class OrderingWatch implements OrderingView {
   }
 }
 
-/** Packed rings have no index: their order is another matter. */
-function isPacked({ features }: DeviceState): boolean {
-  return hasFeature(features.accepted, feature.RING_PACKED);
+type RingAccess = DriverEvent & { readonly kind: 'ring-load' | 'ring-store' };
+
+/** Whether a store begins what the next publish exposes: of a slot of the available ring, or of a descriptor of a packed ring. */
+function begins({ format }: QueueState, { place }: RingAccess): boolean {
+  if (format === 'packed') return place.part === 'descriptor' && place.table === undefined;
+  return place.part === 'available' && place.field === 'ring';
+}
+
+/** Whether this is where the driver sees that something was used. */
+function looksForUsed({ format, size, collectedIndex }: QueueState, place: RingAccess['place']): boolean {
+  if (format === 'split') return place.part === 'used' && place.field === 'idx';
+  return place.part === 'descriptor' && place.field === 'flags' && place.table === undefined && place.index === collectedIndex % size; // prettier-ignore
 }
 
 type CollectEvent = VirtioEvent & DriverOrigin & { readonly kind: 'collect' };
 
+type Announced = Pick<UsedTrace, 'index' | 'entries' | 'buffers'>;
+
+/** The used descriptor and the device-writable buffers that the flags of a used descriptor announced. */
+function announcedPacked(queue: View<QueueState>): Announced {
+  const at = queue.descriptorArea + (queue.collectedIndex % queue.size) * descriptorBytes;
+  const index = { start: at + packedOffset.flags, end: at + packedOffset.flags + 2 };
+  const entries = [{ start: at + packedOffset.len, end: at + packedOffset.flags }];
+  return { index, entries, buffers: writableBuffers(queue, queue.usedPositions.slice(0, 1)) };
+}
+
 /** Used entries and device-writable buffers that a load of the used index announced. */
-function announced(queue: View<QueueState>, { before, after }: CollectEvent): Pick<UsedTrace, 'entries' | 'buffers'> {
+function announcedSplit(queue: View<QueueState>, { before, after }: CollectEvent): Announced {
+  const index = { start: queue.deviceArea + usedOffset.idx, end: queue.deviceArea + usedOffset.idx + 2 };
   const count = Math.min((after - before) & 0xffff, queue.size);
   const entries = Array.from({ length: count }, (_, i) => {
     const start = queue.deviceArea + usedOffset.id(((before + i) & 0xffff) % queue.size);
     return { start, end: start + 8 };
   });
   const given = queue.usedPositions.slice(0, Math.max(0, queue.usedPositions.length - ((queue.usedIndex - after) & 0xffff))); // prettier-ignore
-  const buffers = given.flatMap((position) => {
+  return { index, entries, buffers: writableBuffers(queue, given) };
+}
+
+function writableBuffers(queue: View<QueueState>, positions: readonly (number | undefined)[]): readonly Stretch[] {
+  return positions.flatMap((position) => {
     const chain = position === undefined ? undefined : queue.chains.get(position)?.chain;
     return (chain?.elements ?? [])
       .filter((element) => element.deviceWritable)
       .map(({ address, length }) => ({ start: Number(address), end: Number(address) + length }));
   });
-  return { entries, buffers };
+}
+
+/** Whether a store asks for an interrupt at the very next used descriptor. [virtio 1.4, 2.8.14] */
+function notePackedWish(queue: QueueState, event: RingAccess): void {
+  const { place } = event;
+  if (place.part !== 'driver-event') return;
+  if (place.field === 'desc') {
+    if (Number(event.after) !== offsetAndWrap(queue.collectedIndex, queue.size)) return;
+  } else if (Number(event.after) === eventFlag.DISABLE) {
+    queue.interruptWanted = undefined;
+    queue.looseRecheck = undefined;
+    return;
+  } else if (event.before === event.after) return;
+  queue.interruptWanted = event;
+  queue.looseRecheck = undefined;
 }
 
 /** Whether a store asks for an interrupt at the very next used entry. [virtio 1.4, 2.7.7.1] */
-function noteInterruptWish(
-  state: DeviceState,
-  queue: QueueState,
-  event: DriverEvent & { readonly kind: 'ring-load' | 'ring-store' },
-): void {
+function noteInterruptWish(state: DeviceState, queue: QueueState, event: RingAccess): void {
+  if (event.place.part !== 'available' || event.place.field === 'idx' || event.place.field === 'ring') return;
   const isEvent = event.place.field === 'used_event';
   if (isEvent !== usesEventIdx(state)) return;
   const asks = isEvent ? Number(event.after) === queue.collectedIndex : (event.after & 1n) === 0n && (event.before & 1n) === 1n; // prettier-ignore

@@ -41,7 +41,7 @@ export const watcherRows: readonly Row[] = [
       'status-write',
     ],
   },
-  { watch: watchHandshake, exceptOn: ['ring-load', 'ring-store', 'publish', 'collect', 'unordered'] },
+  { watch: watchHandshake, exceptOn: ['ring-load', 'ring-store', 'publish', 'collect', 'unordered', 'buffer-access'] },
   { watch: watchSuspend, on: ['suspended', 'resumed', 'status-write', 'status-read'] },
   { watch: watchFeatures, on: ['device-features-read', 'driver-features-write'] },
   {

@@ -129,8 +129,8 @@ export const netDetections: readonly Detection[] = [
         d.bench.run(20_000);
         d.serveInterrupt();
         while (d.hasUsed(queue)) {
-          d.collect(queue);
-          if (!wrong) fill(d);
+          const id = d.collect(queue);
+          if (!wrong) fill(d, ordinaryRoom, 0x4000 + id * 0x1000);
         }
       }
       d.bench.run(longTime);
@@ -140,7 +140,7 @@ export const netDetections: readonly Detection[] = [
   {
     bug: 'VB-120',
     does: 'builds the next packet in its only transmit buffer before the device has taken the one before',
-    rule: 'ownership.buffer-changed',
+    rule: 'ownership.buffer-stored',
     bench: () => ({ devices: [netDevice({ featuresOff: plain })], order: true }),
     driver: bothQueues,
     script: (d, wrong, bench) => {

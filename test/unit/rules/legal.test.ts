@@ -315,22 +315,6 @@ test('a queue stopped, read back and set up again', () => {
   assertSilent(d);
 });
 
-test('a driver that looks at the status byte and never at the used ring', () => {
-  const d = block();
-  d.start();
-  const queue = d.queue();
-  const parts = blockParts(d, blockRequestType.IN);
-  for (let i = 0; i < 20; i++) {
-    d.bench.store(parts.status.address, 1, 0xff);
-    d.publish(queue, d.addChain(queue, piecesOf(parts)));
-    d.notifyIfWanted(queue);
-    while (d.ram(parts.status.address, 1, 0x7000_0000n) === 0xff) d.bench.run(1_000);
-    // The used entry follows the data; by then the descriptors are free again.
-    d.bench.run(100);
-  }
-  assertSilent(d);
-});
-
 test('accesses of empty slots by a driver that looks for devices', () => {
   const bench = new Bench({ devices: [blockDevice()] });
   for (let slot = 0; slot < 8; slot++) {

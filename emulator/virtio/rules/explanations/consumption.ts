@@ -1,4 +1,4 @@
-// Explanations of the rules about taking used buffers back, and about sleeping over a packed ring. [virtio 1.4, 2.7.8, 2.7.14, 2.8.14, 2.8.22]
+// Explanations of the rules about taking used buffers back, about whose their bytes are, and about sleeping over a packed ring. [virtio 1.4, 2.7.8, 2.7.14, 2.8.14, 2.8.22]
 import type { ExplanationTable } from './explanation';
 
 const take = `while (last_used != used->idx) {
@@ -60,5 +60,40 @@ driver_event->flags = DESC;`,
     right: `driver_event->desc = next_used % size | used_wrap << 15;
 fence(w, w);
 driver_event->flags = DESC;`,
+  },
+  'ownership.buffer-overlap': {
+    demanded: 'Bytes that a device writes belong to one chain at a time, and never to a ring.',
+    hardware:
+      'Two answers land in one buffer, and the later one wins. A receive buffer in the memory of a queue that was freed too early turns a packet into descriptors.',
+    wrong: `buffer = &pool[slot_of(element)]; /* the device still has that one */
+post(buffer);`,
+    right: `buffer = buffer_of(element->id);
+post(buffer);`,
+  },
+  'ownership.buffer-stored': {
+    demanded: 'Between the publish and its used entry the driver stores nothing to the buffers of a chain.',
+    hardware:
+      'A device that works at once has its answer wiped out by the late store; one that takes its time reads the new request under the old header.',
+    wrong: `publish(head);
+request->status = 0xff;`,
+    right: `request->status = 0xff;
+publish(head);`,
+  },
+  'ownership.buffer-read-early': {
+    demanded: 'A device-writable buffer is loaded when its used entry was seen, and behind a fence.',
+    hardware:
+      'Emulators often write data, status and used entry in one go. Hardware writes them in any order, and a retry may write the data twice.',
+    wrong: `while (request->status == 0xff);
+consume(request->data);`,
+    right: `while (used->idx == last_used);
+fence(r, r);
+consume(request->data);`,
+  },
+  'ownership.read-beyond-length': {
+    demanded: 'Nothing is assumed of the bytes behind the used length.',
+    hardware:
+      'Memory that was zero hides it for as long as buffers are fresh. Later, packets end in pieces of older ones.',
+    wrong: `memcpy(packet, buffer, buffer_size);`,
+    right: `memcpy(packet, buffer, element->len);`,
   },
 };

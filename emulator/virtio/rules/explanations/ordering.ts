@@ -167,4 +167,36 @@ submit(header);`,
     right: `place = next_slot | (wrap << 15); /* split ring: the available index */
 write32(QueueNotify, queue | (place << 16));`,
   },
+  'ordering.packed-publish-buffer': {
+    demanded:
+      'Everything that a list describes is stored before the flags that make it available, and a fence stands between.',
+    hardware:
+      'Machines with one core and emulators on x86 hide it. With a device on another core of a weakly ordered machine one request in millions carries the header of its predecessor.',
+    wrong: `fence(w, w);
+request->sector = sector;
+ring[head].flags = flags;`,
+    right: `request->sector = sector;
+fence(w, w);
+ring[head].flags = flags;`,
+  },
+  'ordering.packed-used-flags': {
+    demanded: 'Id, length and buffers of a used descriptor are loaded behind its flags.',
+    hardware:
+      'A core that loads ahead returns the id of the lap before: the driver completes the wrong request, once in hours.',
+    wrong: `if (is_used(ring[next].flags)) id = ring[next].id;`,
+    right: `if (is_used(ring[next].flags)) {
+    fence(r, r);
+    id = ring[next].id;
+}`,
+  },
+  'ordering.packed-recheck': {
+    demanded: 'The wish for an interrupt is visible before the last look at the flags.',
+    hardware:
+      'A store that waits in its buffer while the load goes ahead: a transmit queue or a disk that hangs until somebody else wakes it.',
+    wrong: `driver_event->flags = ENABLE;
+if (!is_used(ring[next].flags)) wait_for_interrupt();`,
+    right: `driver_event->flags = ENABLE;
+fence(w, r);
+if (!is_used(ring[next].flags)) wait_for_interrupt();`,
+  },
 };

@@ -25,6 +25,8 @@ const small = udp(ends, 1000, 2000, pattern(60));
 const large = tcp(ends, { sourcePort: 1000, destinationPort: 2000 }, pattern(3000));
 const packetArea = 0x6_0000;
 const receiveArea = 0x8_0000;
+const receiveStride = 0x1_1000;
+const receiveRooms = 7;
 
 interface NetOptions {
   readonly pairs?: number;
@@ -63,11 +65,13 @@ class NetDriver {
   get controlIndex(): number {
     return 2 * (this.features.includes(MQ) || this.features.includes(RSS) ? (this.options.pairs ?? 1) : 1);
   }
-  /** Gives one receive buffer. */
+  private fills = 0;
+  /** Gives one receive buffer of its own. */
   fill(queue: number, bytes: number, deviceWritable = true): bigint {
     const pc = this.d.bench.nextPc;
     const own = this.d.queue(queue);
-    const head = this.d.addChain(own, [{ address: this.d.bench.ramBase + receiveArea, length: bytes, deviceWritable }]);
+    const address = this.d.bench.ramBase + receiveArea + (this.fills++ % receiveRooms) * receiveStride;
+    const head = this.d.addChain(own, [{ address, length: bytes, deviceWritable }]);
     this.d.publish(own, head);
     this.d.notifyIfWanted(own);
     return pc;

@@ -446,6 +446,39 @@ export const packedTwins: readonly Twin[] = [
       return pc;
     }),
   ]),
+  orderTwin('ordering.packed-publish-buffer', {}, (d, queue, wrong) => {
+    if (wrong) d.orderStores();
+    d.bench.store(d.buffer(4), 4, 0);
+    if (!wrong) d.orderStores();
+    const pc = at(d, () => d.storeFlags(queue, 0, d.state(queue).headFlags));
+    queue.availableIndex = 3;
+    d.notifyIfWanted(queue);
+    d.waitUsed(queue);
+    return pc;
+  }),
+  ...[packedOffset.id, packedOffset.len, undefined].map((field) =>
+    orderTwin('ordering.packed-used-flags', {}, (d, queue, wrong) => {
+      d.publish(queue);
+      d.notifyIfWanted(queue);
+      while (!d.hasUsed(queue)) d.bench.run(500);
+      if (wrong) d.bench.fence('r', 'w');
+      else d.orderUsed();
+      const place = field === undefined ? d.buffer(0x80) : d.descriptorAt(queue, 0) + field;
+      return at(d, () => d.ram(place, field === packedOffset.len ? 4 : 1));
+    }),
+  ),
+  orderTwin('ordering.packed-recheck', {}, (d, queue, wrong) => {
+    d.publish(queue);
+    d.notifyIfWanted(queue);
+    d.waitUsed(queue);
+    d.wantInterrupts(queue, eventFlag.DISABLE);
+    d.wantInterrupts(queue, eventFlag.ENABLE);
+    if (!wrong) d.bench.fence('w', 'r');
+    const flags = d.descriptorAt(queue, queue.lastUsed) + packedOffset.flags;
+    const pc = at(d, () => d.ram(flags, 2));
+    d.bench.idle();
+    return pc;
+  }),
   orderTwin('ordering.doorbell', {}, (d, queue, wrong) => {
     d.publish(queue);
     if (wrong) d.bench.fence('rw', 'rw');
