@@ -126,7 +126,7 @@ export const packedOrderingRules: readonly Rule[] = [
     level: 'hazard',
     blames: 'access',
     covers: [],
-    section: '2.8.21',
+    section: '2.8.14',
     needs: { ring: 'packed' },
     on: ['unordered'],
     broken: earlyLoad,
