@@ -127,7 +127,11 @@ export class Traffic {
     if (this.deviceName !== 'block') {
       const at = this.d.buffer((this.submitted % places) * 0x400);
       const deviceWritable = this.deviceName === 'entropy';
-      return Array.from({ length: parts }, (_, i) => ({ address: at + i * 0x40, length: 16 + (sector % 48), deviceWritable }));
+      return Array.from({ length: parts }, (_, i) => ({
+        address: at + i * 0x40,
+        length: 16 + (sector % 48),
+        deviceWritable,
+      }));
     }
     const { header, status } = blockParts(this.d, 0, { sector, at: (this.submitted % places) * 0x400 });
     let address = header.address + 0x100;
