@@ -139,6 +139,16 @@ export class DevicesTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
           icon: 'pulse',
           opens: [node.name, 'overview'],
         },
+        ...device.identity
+          .filter(({ name }) => name === 'Mood')
+          .map(({ name, value }): Node => ({
+            kind: 'fact',
+            label: name,
+            description: value,
+            tooltip: `This device behaves in unusual but legal ways: ${value}`,
+            icon: 'beaker',
+            opens: [node.name, 'overview'],
+          })),
         ...facts,
         ...found,
       ];

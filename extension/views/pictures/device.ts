@@ -98,10 +98,12 @@ function identification(view: DeviceView): readonly NamedValue[] {
 export function projectIdentity(view: DeviceView): readonly NamedValue[] {
   const { seen, machine } = view;
   const configured = machine.configuration.devices.find((device) => device.name === seen.name);
+  const mood = [...(configured?.mood ?? []), ...(configured?.hostile === true ? ['hostile'] : [])].join(', ');
   return [
     ...identification(view),
     ...(configured?.type === 'block' ? [{ name: 'Backend', value: configured.backend.description }] : []),
     { name: 'On driver error', value: seen.onDriverError },
+    ...(mood === '' ? [] : [{ name: 'Mood', value: mood }]),
   ];
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
+import { moodTable } from '../../../emulator/virtio/mood';
 import { parseLaunchConfiguration } from '../../../extension/worker/parse-launch';
 
 const root = path.resolve(__dirname, '../../..');
@@ -55,6 +56,22 @@ test('every launch attribute of the schema is accepted with its default, and non
     Object.keys(schema).sort(),
     accepted.filter((name) => !['type', 'request', 'name'].includes(name)).sort(),
   );
+});
+
+test('every mood is offered in launch.json, with what it does, for every device type', () => {
+  const { devices } = manifest.contributes.debuggers[0]?.configurationAttributes.launch.properties ?? {};
+  const kinds = (devices as { items: { oneOf: { properties: { mood: { oneOf: readonly object[] } } }[] } }).items.oneOf;
+  for (const { properties } of kinds) {
+    const [text, object] = properties.mood.oneOf as [
+      { examples: string[] },
+      { properties: Record<string, { description: string }> },
+    ];
+    assert.deepEqual(text.examples, ['strict', ...moodTable.map(({ name }) => name)]);
+    assert.deepEqual(Object.keys(object.properties), text.examples);
+    for (const { name, meaning } of moodTable) {
+      assert.ok(object.properties[name]?.description.startsWith(meaning), name);
+    }
+  }
 });
 
 test('pictures and views named in the manifest exist', () => {
