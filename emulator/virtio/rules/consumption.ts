@@ -147,7 +147,7 @@ export const consumptionRules: readonly Rule[] = [
     fix: 'Keep a free-running 16-bit count of the entries taken; its slot is count % queue size, and count is compared with used idx for equality.',
     level: 'hazard',
     blames: 'access',
-    covers: [],
+    covers: ['split.used-notif-suppression.driver.5'],
     section: '2.7.8',
     needs: { ring: 'split', withoutFeature: feature.IN_ORDER },
     follows: ['ring.*', 'queue-setup.*', 'ordering.used-index'],

@@ -146,7 +146,7 @@ export const featureRules: readonly Rule[] = [
     fix: 'Mask the offer with the bits that the driver implements; ignore the others.',
     level: 'must',
     blames: 'access',
-    covers: ['core.features.driver.5', 'core.reserved-features.driver.10'],
+    covers: ['core.features.driver.4', 'core.features.driver.5', 'core.reserved-features.driver.10'],
     section: '2.2.1',
     on: ['driver-features-write'],
     broken: (fact, at) => {

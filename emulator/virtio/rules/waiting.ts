@@ -57,6 +57,9 @@ function packedSleep(queue: View<QueueState>, at: RuleContext, isOurs: (flags: n
   };
 }
 
+/** Used buffers and a configuration change, as the ISR status shows them. [4.1.4.5] */
+const bothCauses = 3;
+
 const explained = ['ring.*', 'ownership.*', 'notification.*', 'interrupt.*', 'queue-setup.*'] as const;
 
 export const waitingRules: readonly Rule[] = [
@@ -171,6 +174,39 @@ export const waitingRules: readonly Rule[] = [
     broken: eachQueue((queue, at) => packedSleep(queue, at, (flags) => flags === eventFlag.DESC)),
   }),
   rule('waiting', {
+    id: 'pci.shared-cause-half-served',
+    title: 'Driver served one of two causes of an interrupt',
+    why: 'The ISR status showed a used buffer and a configuration change together. Reading it took both notices away, and one of them was not followed up.',
+    fix: 'Keep the value that was read from the ISR status and test both of its bits, one after the other, without an else between them.',
+    level: 'must',
+    blames: 'missing action',
+    covers: ['pci.config-change.driver.1'],
+    section: '4.1.5.4.2',
+    needs: { transport: 'pci' },
+    once: true,
+    follows: explained,
+    on: ['idle'],
+    broken: (_fact, at) => {
+      const { announced, queues } = at.device;
+      const queue = queues.find(({ waiting }) => waiting.hiddenBy !== undefined && waiting.unseen !== undefined);
+      const left = announced.unread === undefined ? queue?.waiting : announced;
+      const by = left?.hiddenBy;
+      if (by?.kind !== 'interrupt-acknowledge' || (by.value & bothCauses) !== bothCauses) return false;
+      if (!hasPassed(at, by, handlerWindowNanoseconds)) return false;
+      const what =
+        left === announced
+          ? 'neither the configuration nor device_status was read since'
+          : `the used ring of queue ${queue?.index ?? 0} was not looked at since`;
+      return {
+        message: `The ISR status was read as ${by.value}, and ${what}.`,
+        evidence: [seen('ISR status', by.value), seen('read for', milliseconds(at, by))],
+        place: interruptPlace,
+        blamed: by,
+        related: announced.unread ?? queue?.waiting.unseen?.used,
+      };
+    },
+  }),
+  rule('waiting', {
     id: 'waiting.completion-hidden',
     title: 'Driver acknowledged an interrupt and missed what it announced',
     why: 'The device used a buffer between the last look at the used ring and the acknowledgement (the write to InterruptACK, on PCI the read of the ISR status). The acknowledgement also took away the notice of that buffer, and nobody looks again.',
@@ -180,7 +216,7 @@ export const waitingRules: readonly Rule[] = [
     covers: ['mmio.registers.driver.19'],
     section: '4.2.2.2',
     once: true,
-    follows: explained,
+    follows: [...explained, 'pci.shared-cause-half-served'],
     on: ['idle'],
     broken: eachQueue((queue, at) => {
       const { hiddenBy, unseen } = queue.waiting;
@@ -202,7 +238,7 @@ export const waitingRules: readonly Rule[] = [
     fix: 'Load the used index in the handler, or with a volatile load in each turn of the waiting loop.',
     level: 'hazard',
     blames: 'missing action',
-    covers: [],
+    covers: ['mmio.interrupt.driver.2'],
     section: '2.7.8',
     once: true,
     follows: [...explained, 'waiting.completion-hidden', 'consumption.*'],
@@ -229,7 +265,7 @@ export const waitingRules: readonly Rule[] = [
     covers: ['block.op.driver.1'],
     section: '5.2.6.1',
     once: true,
-    follows: ['interrupt.*'],
+    follows: ['interrupt.*', 'pci.shared-cause-half-served'],
     on: ['idle'],
     broken: (_fact, at) => {
       const { hiddenBy, unread } = at.device.announced;

@@ -13,6 +13,22 @@ queue->notify_value = read16(common + QUEUE_NOTIF_CONFIG_DATA);
 /* later */
 write16(notify_base + off * multiplier, queue->notify_value);`,
   },
+  'pci.shared-cause-half-served': {
+    demanded:
+      'One interrupt may stand for used buffers and for a configuration change at once, and the driver handles both.',
+    hardware:
+      'Reading the ISR status clears it. A handler that returns after the first bit loses the other: a link that went down, a disk that grew, DEVICE_NEEDS_RESET. It takes a change in the same microsecond as a completion, so it is seen once in a while.',
+    wrong: `isr = read8(isr_status);
+if (isr & 1)
+  serve_queues();
+else if (isr & 2)
+  read_config();`,
+    right: `isr = read8(isr_status);
+if (isr & 2)
+  read_config();
+if (isr & 1)
+  serve_queues();`,
+  },
   'suspend.not-verified': {
     demanded:
       'After setting SUSPEND the driver reads Status back until SUSPEND is set and DRIVER_OK is clear: only then is the device suspended.',

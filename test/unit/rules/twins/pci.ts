@@ -1,10 +1,12 @@
 // Twins for virtio-pci. [virtio 1.4, 4.1]
-import type { PciOptions } from '../../../../emulator/configuration';
+import type { DeviceConfiguration, PciOptions } from '../../../../emulator/configuration';
 import { feature, featureSet } from '../../../../emulator/virtio/spec/feature';
+import { netFeature } from '../../../../emulator/virtio/spec/net';
 import { cfgType } from '../../../../emulator/virtio/transport/pci-layout';
-import { type Bench, blockDevice } from '../../../driver/bench';
+import { type Bench, blockDevice, netAddress, netDevice } from '../../../driver/bench';
 import { blockParts, piecesOf, readSector } from '../../../driver/block';
 import type { DriverOptions } from '../../../driver/driver';
+import { udp } from '../../../driver/frames';
 import { PciDriver } from '../../../driver/pci-driver';
 import { at, introduce, negotiate, type Twin } from './twin';
 
@@ -40,6 +42,41 @@ function notifiedWith(value: (d: PciDriver) => number): Script {
   };
 }
 
+/** An interrupt for a frame and for a change of the configuration; the violating driver forgets this half. */
+function halfServed(forgotten: 'config' | 'queue'): Twin {
+  const features = featureSet(feature.VERSION_1, netFeature.STATUS, netFeature.CTRL_VQ, netFeature.GUEST_ANNOUNCE);
+  const featuresOff = featureSet(netFeature.MAC, netFeature.MTU);
+  const device: DeviceConfiguration = {
+    ...netDevice({ transport: 'pci', featuresOff }),
+    type: 'net',
+    ...{ address: netAddress, mtu: 1500, pairs: 1, announceAfterNanoseconds: 60_000 },
+  };
+  return {
+    rule: 'pci.shared-cause-half-served',
+    bench: () => ({ devices: [device] }),
+    script: (_, wrong, bench) => {
+      const d = new PciDriver(bench, { features, queues: [0, 1, 2] });
+      d.start();
+      const queue = d.queue();
+      const room = { address: d.buffer(), length: 0x800, deviceWritable: true };
+      d.publish(queue, d.addChain(queue, [room]));
+      d.notifyIfWanted(queue);
+      bench.run(20_000);
+      bench.input('net0', udp(ends, 4000, 53, Uint8Array.of(1, 2, 3)));
+      bench.run(100_000);
+      const source = bench.claim();
+      const pc = at(d, () => d.readInterruptStatus());
+      if (!(wrong && forgotten === 'config')) d.config(6, 2);
+      if (!(wrong && forgotten === 'queue') && d.hasUsed(queue)) d.collect(queue);
+      bench.complete(source);
+      bench.run(200_000_000);
+      bench.idle();
+      return pc;
+    },
+  };
+}
+const ends = { to: [...netAddress], from: [2, 0, 0, 0, 0, 1], source: [10, 0, 2, 2], destination: [10, 0, 2, 15] };
+
 /** Of a capability of this type. */
 function capability(d: PciDriver, type: number): number {
   return d.bus.structures.find((one) => one.cfgType === type)?.at ?? 0;
@@ -72,6 +109,7 @@ function prepare(d: PciDriver, withUsedRing = true): void {
 }
 
 export const pciTwins: readonly Twin[] = [
+  ...(['config', 'queue'] as const).map((half) => halfServed(half)),
   twin('pci.field-width', (d, wrong) => {
     d.probe();
     const { address } = d.place('queue_size');
