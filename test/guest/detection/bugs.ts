@@ -87,7 +87,6 @@ const rows: readonly Row[] = [
   ['VB-117', 'partly', 'pci', 'net', 'split'],
   ['VB-118', 'partly', 'pci-modern', 'gpu', 'split'],
   ['VB-120', 'yes', 'mmio', 'net', 'split'],
-  ['VB-122', 'yes', 'mmio, pci', 'net', 'split'],
   ['VB-125', 'partly', 'pci', 'input', 'split'],
   ['VB-127', 'yes', 'mmio, pci', 'any', 'split'],
   ['VB-129', 'yes', 'pci, mmio', 'net', 'split'],
@@ -168,10 +167,6 @@ export const withoutScript: ReadonlyMap<string, string> = new Map([
     'takes 65 536 completions, and the driver loads the used index each time; what it concludes is in its registers',
   ],
   ['VB-081', "the load goes to memory of the driver's own, and nothing tells it from a wanted one"],
-  [
-    'VB-097',
-    'no rule compares the buffers of two chains: drivers may well give one buffer twice, as to a device whose answer they ignore',
-  ],
   [
     'VB-117',
     "an access fault is the guest's own trap, and a device that is never reset looks like one that is still in use",

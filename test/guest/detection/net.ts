@@ -1,6 +1,7 @@
 // Bugs of network drivers: header lengths, receive buffers, configuration fields. [virtio 1.4, 5.1]
 import { feature, featureSet } from '../../../emulator/virtio/spec/feature';
 import { netFeature } from '../../../emulator/virtio/spec/net';
+import { usedOffset } from '../../../emulator/virtio/spec/split-ring';
 import { netAddress, netDevice } from '../../driver/bench';
 import type { DriverOptions, Piece, ScriptedDriver } from '../../driver/driver';
 import { type Ends, pattern, udp } from '../../driver/frames';
@@ -134,6 +135,24 @@ export const netDetections: readonly Detection[] = [
         }
       }
       d.bench.run(longTime);
+      return undefined;
+    },
+  },
+  {
+    bug: 'VB-122',
+    does: 'takes the length of the descriptor for that of the packet, and passes on what was behind it',
+    rule: 'ownership.read-beyond-length',
+    bench: () => ({ devices: [netDevice({ featuresOff: plain })] }),
+    driver: bothQueues,
+    script: (d, wrong) => {
+      d.start();
+      const queue = d.queue(0);
+      fill(d);
+      d.bench.run(20_000);
+      d.bench.input('net0', datagram());
+      d.waitUsed(queue);
+      const length = d.ram(queue.used + usedOffset.len(0), 4);
+      for (let at = 0; at < (wrong ? ordinaryRoom : length); at++) d.ram(d.buffer(0x4000 + at), 1);
       return undefined;
     },
   },

@@ -3,11 +3,18 @@ import { feature, featureSet } from '../../../emulator/virtio/spec/feature';
 import { netFeature } from '../../../emulator/virtio/spec/net';
 import { eventFlag, packedFlag, packedOffset } from '../../../emulator/virtio/spec/packed-ring';
 import { descriptorBytes } from '../../../emulator/virtio/spec/split-ring';
-import { type BenchOptions, blockDevice, netDevice } from '../../driver/bench';
+import { type BenchOptions, blockDevice, netAddress, netDevice } from '../../driver/bench';
 import { blockParts, piecesOf } from '../../driver/block';
 import type { DriverOptions, DriverQueue } from '../../driver/driver';
+import { pattern, udp } from '../../driver/frames';
 import { PackedDriver } from '../../driver/packed-driver';
 import type { Detection } from './detection';
+
+/** A packet from the host. */
+const datagram = (): Uint8Array => {
+  const ends = { from: [0, 0, 0x0a, 0, 2, 2], to: [...netAddress], source: [10, 0, 2, 2], destination: [10, 0, 2, 15] };
+  return udp(ends, 1000, 2000, pattern(60));
+};
 
 const withPacked = featureSet(feature.RING_PACKED);
 const blockBench = (): BenchOptions => ({ devices: [blockDevice({ featuresOn: withPacked, queueSize: 256 })] });
@@ -79,6 +86,27 @@ export const packedDetections: readonly Detection[] = [
       d.publish(queue);
       d.notify(queue);
       if (!wrong) d.waitUsed(queue);
+    },
+    { bench: netBench, driver: { queues: [0, 1] } },
+  ),
+  packed(
+    'VB-097',
+    'refills its receive queue with the buffer of the slot instead of the one that the buffer id names',
+    'ownership.buffer-overlap',
+    (d, wrong) => {
+      d.start();
+      const receive = d.queue(0);
+      const post = (buffer: number): void => {
+        d.addChain(receive, [{ address: d.buffer(0x1000 * (buffer + 1)), length: 1526, deviceWritable: true }]);
+        d.publish(receive);
+        d.notifyIfWanted(receive);
+      };
+      post(0);
+      post(1);
+      d.bench.run(20_000);
+      d.bench.input('net0', datagram());
+      const id = d.waitUsed(receive);
+      post(wrong ? 1 - id : id);
     },
     { bench: netBench, driver: { queues: [0, 1] } },
   ),
