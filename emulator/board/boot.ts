@@ -144,6 +144,7 @@ function deviceTreeFor(
       generateDeviceTree({
         harts: configuration.harts,
         aia: configuration.aia ?? 'none',
+        machineLevelTaken: configuration.bios.kind === 'builtin',
         memoryBytes: configuration.memoryBytes,
         randomSeed: randomSeedFor(configuration.seed),
         chosen,

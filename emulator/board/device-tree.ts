@@ -25,6 +25,8 @@ import { uartClockHertz } from './uart16550';
 export interface DeviceTreeOptions {
   readonly harts: number;
   readonly aia: Aia;
+  /** Firmware has the machine-level domains and files for itself, and says so, as OpenSBI does. */
+  readonly machineLevelTaken?: boolean;
   readonly memoryBytes: number;
   /** 32 bytes of randomness for the guest's kernel. */
   readonly randomSeed: Uint8Array;
@@ -126,6 +128,8 @@ export function generateDeviceTree(options: DeviceTreeOptions): FlattenedDeviceT
       ],
     );
 
+  const status = (level: 'M' | 'S'): readonly DeviceTreeProperty[] =>
+    level === 'M' && options.machineLevelTaken === true ? [property('status', value.text('disabled'))] : [];
   const domain = (level: 'M' | 'S'): DeviceTreeNode => {
     const place = level === 'M' ? memoryMap.aplicMachine : memoryMap.aplicSupervisor;
     const file = level === 'M' ? handle.imsicMachine : handle.imsicSupervisor;
@@ -136,6 +140,7 @@ export function generateDeviceTree(options: DeviceTreeOptions): FlattenedDeviceT
       ['riscv,aplic'],
       [
         property('phandle', value.cells((level === 'M' ? handle.aplicMachine : handle.external) ?? 0)),
+        ...status(level),
         property('riscv,num-sources', value.cells(interruptSources)),
         file === undefined ? wiresToHarts(wire) : property('msi-parent', value.cells(file)),
         property('interrupt-controller', value.empty()),
@@ -159,6 +164,7 @@ export function generateDeviceTree(options: DeviceTreeOptions): FlattenedDeviceT
       ['riscv,imsics'],
       [
         property('phandle', value.cells((level === 'M' ? handle.imsicMachine : handle.imsicSupervisor) ?? 0)),
+        ...status(level),
         property('riscv,ipi-id', value.cells(1)),
         property('riscv,num-ids', value.cells(interruptIdentities)),
         wiresToHarts(wire),

@@ -216,3 +216,17 @@ test('/chosen of a user tree is completed, the rest stays', () => {
   assert.equal(changed.get('/chosen')?.get('kept'), '00000001');
   assert.equal(changed.get('')?.get('model'), Buffer.from('mine\0').toString('hex'));
 });
+
+test("under the builtin SBI the machine level of the interrupt controllers is not the guest's", () => {
+  const tree = (machineLevelTaken: boolean) =>
+    flatten(
+      generateDeviceTree({
+        ...{ harts: 1, memoryBytes: 8 << 20, randomSeed: randomSeedFor(1), chosen: [], aia: 'aplic-imsic' },
+        machineLevelTaken,
+      }),
+    );
+  const disabled = (nodes: ReturnType<typeof flatten>): readonly string[] =>
+    [...nodes].filter(([, properties]) => properties.get('status') === '64697361626c656400').map(([at]) => at);
+  assert.deepEqual(disabled(tree(false)), []);
+  assert.deepEqual(disabled(tree(true)), ['/soc/aplic@c000000', '/soc/imsics@24000000']);
+});

@@ -1,7 +1,14 @@
 // A processor with a recording environment, for tests of the processor.
 import type { WatchedAccess } from '../../../emulator/bus/access';
 import { createCpu } from '../../../emulator/cpu';
-import type { BusAnswer, Cpu, CpuEnvironment, CpuOptions, TrapReport } from '../../../emulator/cpu/contract';
+import type {
+  BusAnswer,
+  Cpu,
+  CpuEnvironment,
+  CpuOptions,
+  InterruptFiles,
+  TrapReport,
+} from '../../../emulator/cpu/contract';
 import { integerRegisterNames } from '../../../emulator/cpu/registers';
 import { assemble, type Line, type Program } from '../../assembler';
 
@@ -30,7 +37,8 @@ export interface Bench {
 
 export type BenchOptions = Partial<Omit<CpuOptions, 'ramBase'>>;
 
-export function createBench(options: BenchOptions = {}): Bench {
+/** @param interruptFiles makes Smaia and Ssaia exist */
+export function createBench(options: BenchOptions = {}, interruptFiles?: InterruptFiles): Bench {
   const log: string[] = [];
   const before: WatchedAccess[] = [];
   const after: WatchedAccess[] = [];
@@ -45,6 +53,7 @@ export function createBench(options: BenchOptions = {}): Bench {
     trap: () => undefined,
   };
   const environment: CpuEnvironment = {
+    ...(interruptFiles !== undefined && { interruptFiles }),
     load: (address, size, by) => {
       log.push(`load ${address.toString(16)} ${size} pc=${by.pc.toString(16)} step=${by.step} hart=${by.hart}`);
       return answers.load(address);
