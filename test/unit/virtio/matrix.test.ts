@@ -41,6 +41,8 @@ interface Run {
   readonly bench: Bench;
   readonly d: ScriptedDriver;
   readonly combination: Combination;
+  /** Whether time goes ahead and back while requests are under way. */
+  readonly travels: boolean;
 }
 
 interface Row {
@@ -60,8 +62,13 @@ function give({ d, combination }: Run, queue: DriverQueue, pieces: readonly Piec
   d.publish(queue, head);
 }
 /** Notifies, serves the interrupt and takes back as many buffers. */
-function takeAll({ d }: Run, queue: DriverQueue, buffers: number): void {
+function takeAll({ d, bench, travels }: Run, queue: DriverQueue, buffers: number): void {
   d.notifyIfWanted(queue);
+  // Before the fetch, and between fetch and completion.
+  for (let time = 0; travels && time < 2; time++) {
+    bench.goAheadAndBack();
+    bench.run(2000);
+  }
   const target = d.outstanding(queue) - buffers;
   while (d.outstanding(queue) > target) {
     d.waitUsed(queue);
@@ -225,7 +232,7 @@ const rows: readonly Row[] = [
 /** Enough for several laps of a queue of eight. */
 const rounds = 6;
 
-function run(row: Row, combination: Combination): void {
+function run(row: Row, combination: Combination, travels = false): void {
   const device = row.make({ ...offerOf(combination), queueSize });
   const rules = { must: 'report', should: 'report', hazard: 'report' };
   const bench = new Bench({ devices: [device], rules, order: true, eventCapacity: 20_000 });
@@ -241,7 +248,7 @@ function run(row: Row, combination: Combination): void {
         d.setUpQueue(queue);
       }
     }
-    row.round({ bench, d, combination }, round);
+    row.round({ bench, d, combination, travels }, round);
   }
   while (d.serveInterrupt());
   bench.idle();
@@ -290,3 +297,16 @@ for (const row of rows) {
     });
   }
 }
+
+describe('requests under way when time goes ahead and back', () => {
+  for (const row of rows) {
+    for (const reach of reaches.filter(({ legacy }) => !legacy)) {
+      for (const ring of ['split', 'packed'] as const) {
+        for (const features of [[], [INDIRECT_DESC, EVENT_IDX], [IN_ORDER, INDIRECT_DESC, EVENT_IDX]]) {
+          test(`${row.name} over ${reachName(reach)}, ${ring}, ${setName(features)}`, () =>
+            run(row, { reach, ring, features }, true));
+        }
+      }
+    }
+  }
+});
