@@ -27,7 +27,10 @@ export const defaultThreshold = 16_000;
 const arrivalsPerInstruction = 400;
 /** Below it somebody wants every page compiled at once. */
 const greatestEagerThreshold = 100;
-const greatestInstructions = 400;
+/** More instructions of a page than these do not delay it further. */
+const greatestCounted = 400;
+/** The host's time for a function grows with its size, also for the parts of it that are cold. */
+const greatestInstructions = 160;
 /** Between two looks at the stop word so many instructions are compiled, and the rest of a region, which takes milliseconds. */
 const greatestInstructionsPerSlice = 500;
 /** WebAssembly bytes of all regions together; machine code is several times larger, and the host keeps much about each module. */
@@ -158,7 +161,7 @@ export class RegionCompiler {
       const handler = view.getUint16(at + record.handler, true) & handlerMask;
       if (handler >= firstHandler) instructions++;
     }
-    return Math.min(instructions, greatestInstructions) * arrivalsPerInstruction - this.threshold;
+    return Math.min(instructions, greatestCounted) * arrivalsPerInstruction - this.threshold;
   }
 
   /** The regions of a slot no longer hold. */
