@@ -13,7 +13,7 @@ after(() => fs.rmSync(scratch, { recursive: true, force: true }));
 const files = ubootFiles(scratch);
 const strict = moodChoices.find(({ name }) => name === 'strict');
 
-for (const transport of ['mmio', 'pci'] as const) {
+for (const transport of ['mmio'] as const) {
   const runs = strict === undefined ? [] : ubootRuns(files, transport, strict, 1);
   for (const run of runs.filter(({ devices }) => devices.every(({ type }) => type === 'block'))) {
     test(run.name, async () => {
