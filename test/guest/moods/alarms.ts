@@ -26,6 +26,7 @@ export const trueAlarms: readonly TrueAlarm[] = [
   { guest: 'U-Boot', rule: 'init.no-reset', source: 'drivers/virtio/virtio-uclass.c:257' },
   { guest: 'U-Boot', rule: 'init.no-acknowledge', source: 'drivers/virtio/virtio-uclass.c:286' },
   { guest: 'U-Boot', rule: 'ordering.publish', source: 'include/virtio_ring.h' },
+  { guest: 'U-Boot', rule: 'ordering.stale-fetch', source: 'include/virtio_ring.h', moods: ['storeBuffer'] },
   { guest: 'U-Boot', rule: 'ordering.notification-check', source: 'include/virtio_ring.h' },
   { guest: 'U-Boot', rule: 'ordering.used-index', source: 'include/virtio_ring.h' },
   { guest: 'U-Boot', rule: 'net.mtu-declined', source: 'drivers/virtio/virtio_net.c', device: 'net' },
