@@ -116,7 +116,6 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
   resetQueue(queue: number): void {
     this.actions.plan({ kind: 'queue-reset-done', queue }, this.host.fetchNanoseconds);
   }
-
   scheduleNeedsReset(reason: string): void {
     this.actions.plan({ kind: 'needs-reset', reason }, 0);
   }
@@ -145,6 +144,9 @@ export class DeviceActivity implements DeviceContext, BufferOwner {
     return new InFlightBuffer(this, ready);
   }
 
+  enabled(queue: number): boolean {
+    return this.host.ring(queue) !== undefined;
+  }
   held(queue: number): readonly DeviceBuffer[] {
     return this.records(queue)
       .filter((record) => record.state === 'processing')

@@ -358,6 +358,7 @@ export class VirtioCore implements ActivityHost, QueueOwner {
   queueStopped(index: number): void {
     this.ringWatch.queueDisabled(this.name, index);
     this.activity.stopQueue(index);
+    this.device.queueStopped?.(index);
   }
 
   queueResetting(queue: number): boolean {

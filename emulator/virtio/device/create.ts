@@ -90,9 +90,12 @@ export const deviceTypes: Readonly<Record<DeviceConfiguration['type'], DeviceTyp
       ),
     optionalFeatures: featureSet(
       netFeature.MQ,
+      netFeature.GUEST_USO4,
+      netFeature.GUEST_USO6,
       netFeature.HOST_USO,
       netFeature.SPEED_DUPLEX,
       netFeature.NOTF_COAL,
+      netFeature.VQ_NOTF_COAL,
       netFeature.RSS,
       netFeature.HASH_REPORT,
     ),

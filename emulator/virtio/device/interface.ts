@@ -71,6 +71,8 @@ export interface DeviceContext {
    * DEVICE_NEEDS_RESET or the buffer given back unused.
    */
   reject(buffer: DeviceBuffer, reason: string): void;
+  /** The driver has enabled the queue, and is not resetting it. */
+  enabled(queue: number): boolean;
   /** Runs `handleTimer(token)` after so many virtual nanoseconds. */
   schedule(delayNanoseconds: number, token: number): void;
   /** The configuration space changed from the device's side: new generation, configuration interrupt. [virtio 1.4, 2.5.2] */
@@ -87,7 +89,7 @@ export interface DeviceContext {
 
 /**
  * A device model. All calls come at step boundaries of the machine, never inside a guest's instruction, except config access,
- * `negotiated` and `reset`, which only change the model's own state.
+ * `negotiated`, `queueStopped` and `reset`, which only change the model's own state.
  */
 export interface VirtioDevice {
   /** Device ID. [virtio 1.4, 5] */
@@ -113,6 +115,8 @@ export interface VirtioDevice {
   activate(context: DeviceContext): void;
   /** The driver notified a queue, or buffers may be available on it. Taking one buffer per call is enough: it is called again. */
   queueNotified(queue: number): void;
+  /** The driver disabled or reset one queue: what the core held of it is dropped. Changes only the model's own state. */
+  queueStopped?(queue: number): void;
   handleTimer?(token: number): void;
   /** Bytes from the outside (terminal, network) on a named channel, at a recorded step. */
   input?(channel: string, bytes: Uint8Array): void;

@@ -4,7 +4,13 @@ import { addressBytes } from '../../network/packet';
 import { deviceId } from '../spec/device-id';
 import { bitsOf, featureName, hasFeature } from '../spec/feature';
 import { netFeature } from '../spec/net';
-import { controlClass, hashConfigFixedBytes, offloadFeatures, rssFixedBytes } from '../spec/net-control';
+import {
+  controlClass,
+  gatheringBytes,
+  hashConfigFixedBytes,
+  offloadFeatures,
+  rssFixedBytes,
+} from '../spec/net-control';
 import { elementFinding, elementPlace, type Publish } from './chain-evidence';
 import { hex, seen } from './evidence';
 import { isReadable, readSentCommand, roleOf, type SentCommand, usablePairs } from './net-request';
@@ -335,6 +341,22 @@ export const netControlRules: readonly Rule[] = [
       const isData = roleOf(at.device, queue) === 'receive' || roleOf(at.device, queue) === 'transmit';
       return isData && at.device.queues[queue]?.ready === true ? undefined : `vq_index is ${queue}`;
     },
+  ),
+  commandRule(
+    {
+      id: 'net.coalescing-answer-room',
+      title: 'Driver asked how a queue coalesces and left no room for the answer',
+      why: 'Behind the answer byte the device writes max_packets and max_usecs, eight bytes.',
+      fix: 'Put eight device-writable bytes behind the one that takes the answer.',
+      level: 'hazard',
+      covers: [],
+      section: '5.1.9.5.10',
+      follows: ['net.command-framing', 'net.command-not-negotiated'],
+    },
+    (command) =>
+      isCommand(command, 'NOTF_COAL', 3) && command.writableBytes < 1 + gatheringBytes
+        ? `${command.writableBytes} device-writable bytes, ${1 + gatheringBytes} are needed`
+        : undefined,
   ),
   commandRule(
     {

@@ -66,6 +66,10 @@ export function controlCommandOf(ofClass: number, command: number): ControlComma
   return controlCommands.find((row) => row.controlClass === ofClass && row.command === command);
 }
 
+/** struct virtio_net_ctrl_coal, and where it lies in struct virtio_net_ctrl_coal_vq, behind vq_index and reserved. [5.1.9.5.10] */
+export const gatheringBytes = 8;
+export const gatheringAt = 4;
+
 /** Offload bits of GUEST_OFFLOADS_SET are the bit numbers of the features. [5.1.9.5.9.1] */
 export const offloadFeatures: readonly number[] = [
   netFeature.GUEST_CSUM,

@@ -71,6 +71,9 @@ export class AdministeredDevice implements VirtioDevice {
     if (queue !== this.queue) this.inner.queueNotified(queue);
     else if (hasFeature(this.negotiatedFeatures, feature.ADMIN_VQ)) this.execute();
   }
+  queueStopped(queue: number): void {
+    if (queue !== this.queue) this.inner.queueStopped?.(queue);
+  }
   handleTimer(token: number): void {
     this.inner.handleTimer?.(token);
   }

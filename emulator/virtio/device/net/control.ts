@@ -6,12 +6,15 @@ import { bitsOf, hasFeature } from '../../spec/feature';
 import {
   controlClass,
   controlCommandOf,
+  gatheringAt,
+  gatheringBytes,
   hashConfigFixedBytes,
   offloadFeatures,
   rssFixedBytes,
   rssKeyBytes,
   rssTableEntries,
 } from '../../spec/net-control';
+import { littleEndian } from '../../spec/wire-layout';
 import { type FilterState, maximumTableAddresses } from './filter';
 import { type HashSettings, type SpreadSettings, supportedHashTypes } from './hash';
 
@@ -34,6 +37,20 @@ export interface NetSettings {
   hash: HashSettings | undefined;
   gatherReceive: Gathering;
   gatherTransmit: Gathering;
+  /** What was set for single queues, by their index; replaced as a whole. */
+  gatherQueues: Readonly<Record<number, Gathering>>;
+}
+
+/** For a receive or transmit queue: what was set for it alone, else for all of its kind. [5.1.9.5.10] */
+export function gatheringOf(settings: NetSettings, queue: number): Gathering {
+  const ofKind = queue % 2 === 0 ? settings.gatherReceive : settings.gatherTransmit;
+  return settings.gatherQueues[queue] ?? ofKind;
+}
+
+/** A queue that was disabled goes by what is set for all of its kind. [5.1.9.5.10.6] */
+export function forgetGathering(settings: NetSettings, forgotten: (queue: number) => boolean): void {
+  const kept = Object.entries(settings.gatherQueues).filter(([queue]) => !forgotten(Number(queue)));
+  settings.gatherQueues = Object.fromEntries(kept);
 }
 
 export interface ControlAnswer {
@@ -42,17 +59,30 @@ export interface ControlAnswer {
   readonly description: string;
   /** Why it was refused. */
   readonly problem?: string;
+  /** What follows the answer byte; empty for most commands. */
+  readonly result: Uint8Array;
 }
 
-interface Command {
+/** What the commands need to know of the device. */
+export interface ControlledDevice {
+  /** Negotiated. */
+  readonly features: bigint;
+  readonly maximumPairs: number;
+  /** An enabled receive or transmit queue. */
+  readonly isEnabled: (queue: number) => boolean;
+  /** Device-writable bytes behind the answer byte. */
+  readonly resultRoom: number;
+}
+
+interface Command extends ControlledDevice {
   readonly number: number;
   readonly data: Uint8Array;
   readonly settings: NetSettings;
-  readonly features: bigint;
-  readonly maximumPairs: number;
 }
-/** Undefined: done. A text: why not. */
-type Handler = (command: Command) => string | undefined;
+/** Undefined: done. A text: why not. Bytes: done, with this result. */
+type Handler = (command: Command) => string | Uint8Array | undefined;
+
+const noResult = new Uint8Array(0);
 
 /** @param data what follows class and command */
 export function executeControl(
@@ -60,22 +90,25 @@ export function executeControl(
   command: number,
   data: Uint8Array,
   settings: NetSettings,
-  { features, maximumPairs }: { readonly features: bigint; readonly maximumPairs: number },
+  device: ControlledDevice,
 ): ControlAnswer {
   const row = controlCommandOf(ofClass, command);
   if (row === undefined) {
-    return { ok: false, description: `class ${ofClass}, command ${command}`, problem: 'there is no such command' };
+    const unknown = `class ${ofClass}, command ${command}`;
+    return { ok: false, description: unknown, problem: 'there is no such command', result: noResult };
   }
   const description = `${row.name.replace('VIRTIO_NET_CTRL_', '')}: ${row.meaning}${detail(ofClass, command, data)}`;
   const handler = handlers[ofClass]?.[command];
-  if (handler === undefined || !hasFeature(features, row.feature)) {
-    return { ok: false, description, problem: 'the feature was not negotiated' };
+  if (handler === undefined || !hasFeature(device.features, row.feature)) {
+    return { ok: false, description, problem: 'the feature was not negotiated', result: noResult };
   }
   if (row.dataBytes !== undefined && data.length !== row.dataBytes) {
-    return { ok: false, description, problem: `${data.length} bytes of data, ${row.dataBytes} are needed` };
+    const problem = `${data.length} bytes of data, ${row.dataBytes} are needed`;
+    return { ok: false, description, problem, result: noResult };
   }
-  const problem = handler({ number: command, data, settings, features, maximumPairs });
-  return problem === undefined ? { ok: true, description } : { ok: false, description, problem };
+  const done = handler({ ...device, number: command, data, settings });
+  if (typeof done === 'string') return { ok: false, description, problem: done, result: noResult };
+  return { ok: true, description, result: done ?? noResult };
 }
 
 const setMode: Handler = ({ number, data, settings }) => {
@@ -153,12 +186,28 @@ const handlers: Readonly<Record<number, Readonly<Record<number, Handler>>>> = {
   },
   [controlClass.NOTF_COAL]: {
     0: ({ data, settings }) => {
-      settings.gatherTransmit = readGathering(data);
+      settings.gatherTransmit = readGathering(data, 0);
+      forgetGathering(settings, (queue) => queue % 2 === 1);
       return undefined;
     },
     1: ({ data, settings }) => {
-      settings.gatherReceive = readGathering(data);
+      settings.gatherReceive = readGathering(data, 0);
+      forgetGathering(settings, (queue) => queue % 2 === 0);
       return undefined;
+    },
+    2: ({ data, settings, isEnabled }) => {
+      const queue = le16(data, 0);
+      if (!isEnabled(queue)) return notEnabled(queue);
+      settings.gatherQueues = { ...settings.gatherQueues, [queue]: readGathering(data, gatheringAt) };
+      return undefined;
+    },
+    3: ({ data, settings, isEnabled, resultRoom }) => {
+      const queue = le16(data, 0);
+      if (data.length < gatheringAt) return `${data.length} bytes of data, ${gatheringAt} are needed`;
+      if (!isEnabled(queue)) return notEnabled(queue);
+      if (resultRoom < gatheringBytes) return `room for ${resultRoom} bytes, the result has ${gatheringBytes}`;
+      const { packets, microseconds } = gatheringOf(settings, queue);
+      return Uint8Array.of(...littleEndian(packets, 4), ...littleEndian(microseconds, 4));
     },
   },
 };
@@ -203,14 +252,18 @@ function readAddresses(data: Uint8Array, at: number): { addresses: string[]; end
   return { addresses, end };
 }
 
-function readGathering(data: Uint8Array): Gathering {
-  return { packets: le32(data, 0), microseconds: le32(data, 4) };
+function readGathering(data: Uint8Array, at: number): Gathering {
+  return { packets: le32(data, at), microseconds: le32(data, at + 4) };
+}
+function notEnabled(queue: number): string {
+  return `queue ${queue} is no enabled receive or transmit queue`;
 }
 
 function detail(ofClass: number, command: number, data: Uint8Array): string {
   if (ofClass === controlClass.RX) return data[0] === 0 ? ', off' : ', on';
   if (ofClass === controlClass.MAC && command === 1) return ` ${linkAddressText(data.subarray(0, addressBytes))}`;
   if (ofClass === controlClass.VLAN) return ` ${le16(data, 0)}`;
+  if (ofClass === controlClass.NOTF_COAL && command >= 2) return `, queue ${le16(data, 0)}`;
   return ofClass === controlClass.MQ && command === 0 ? `, ${le16(data, 0)}` : '';
 }
 

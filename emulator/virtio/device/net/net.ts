@@ -11,7 +11,7 @@ import { controlAnswer, offloadFeatures } from '../../spec/net-control';
 import { netHeaderBytes } from '../../spec/net-header';
 import { type DeviceBuffer, type DeviceContext, mainChannel, type VirtioDevice } from '../interface';
 import { encodeNetConfig } from './config';
-import { executeControl, type NetSettings } from './control';
+import { executeControl, forgetGathering, gatheringOf, type NetSettings } from './control';
 import { copyFilter, freshFilter, wants } from './filter';
 import { completeOutgoing, prepareIncoming } from './header';
 import { FlowFilter } from './flow-filter';
@@ -128,6 +128,10 @@ export class NetDevice implements VirtioDevice {
     else this.send(queue);
   }
 
+  queueStopped(queue: number): void {
+    forgetGathering(this.settings, (each) => each === queue);
+  }
+
   handleTimer(token: number): void {
     if (token === arrivalToken) this.arrive();
     else if (token !== announceToken) this.release(token);
@@ -150,7 +154,7 @@ export class NetDevice implements VirtioDevice {
     for (const packet of prepareIncoming(frame, { maximumFrameBytes, offloads })) {
       const reported = this.has(netFeature.HASH_REPORT) && hash !== undefined ? hashOf(packet.frame, hash) : undefined;
       const queue = this.waiting[pair];
-      if (queue !== undefined) enqueue(queue, { ...packet, hash: reported });
+      if (queue !== undefined) enqueue(queue, { ...packet, hash: reported }, offloads);
     }
     this.fill(pair);
   }
@@ -295,7 +299,7 @@ export class NetDevice implements VirtioDevice {
     const { context } = this;
     if (context === undefined) return;
     const finished = this.gathered(context, queue);
-    const { packets, microseconds } = queue % 2 === 0 ? this.settings.gatherReceive : this.settings.gatherTransmit;
+    const { packets, microseconds } = gatheringOf(this.settings, queue);
     if (microseconds === 0 && finished.length === 0) {
       for (const { buffer, written } of buffers) context.complete(buffer, written);
       return;
@@ -328,8 +332,9 @@ export class NetDevice implements VirtioDevice {
 
   private executeCommand(): void {
     const { context, control } = this;
-    const buffer = control === undefined ? undefined : context?.next(control);
-    if (context === undefined || buffer === undefined) return;
+    if (context === undefined || control === undefined) return;
+    const buffer = context.next(control);
+    if (buffer === undefined) return;
     if (buffer.readableLength < 2 || buffer.writableLength < 1) {
       const found = `${buffer.readableLength} device-readable and ${buffer.writableLength} device-writable bytes`;
       context.reject(buffer, `a command with ${found}`);
@@ -339,10 +344,12 @@ export class NetDevice implements VirtioDevice {
     const answer = executeControl(bytes[0] ?? 0, bytes[1] ?? 0, bytes.slice(2), this.settings, {
       features: this.negotiatedFeatures,
       maximumPairs: this.options.pairs,
+      isEnabled: (queue) => queue < control && context.enabled(queue),
+      resultRoom: buffer.writableLength - 1,
     });
     buffer.describe(answer.description, answer.problem === undefined ? 'OK' : `ERR: ${answer.problem}`);
-    buffer.write(0, Uint8Array.of(answer.ok ? controlAnswer.OK : controlAnswer.ERR));
-    context.complete(buffer, 1);
+    const bytesBack = Uint8Array.of(answer.ok ? controlAnswer.OK : controlAnswer.ERR, ...answer.result);
+    context.complete(buffer, buffer.write(0, bytesBack));
   }
 
   private freshSettings(): NetSettings {
@@ -356,6 +363,7 @@ export class NetDevice implements VirtioDevice {
       hash: undefined,
       gatherReceive: atOnce,
       gatherTransmit: atOnce,
+      gatherQueues: {},
     };
   }
   private freshWaiting(): WaitingPacket[][] {

@@ -4,6 +4,7 @@ import { describeFrame } from '../../../network/describe';
 import type { DeviceBuffer, DeviceContext } from '../interface';
 import { encodeHeader, type Incoming } from './header';
 import type { PacketHash } from './hash';
+import { mergeDatagrams } from './merge';
 
 /** Frames that wait for buffers, for each queue; later ones are dropped, as a real card does. */
 const maximumWaiting = 1024;
@@ -24,8 +25,14 @@ export interface ReceiveOptions {
   readonly delivered: (frame: Uint8Array) => void;
 }
 
-/** Adds a packet; false when there is no room to wait. */
-export function enqueue(waiting: WaitingPacket[], packet: WaitingPacket): boolean {
+/** Adds a packet, to the last one where the driver takes both in one; false when there is no room to wait. `offloads` are feature bits. */
+export function enqueue(waiting: WaitingPacket[], packet: WaitingPacket, offloads: bigint): boolean {
+  const last = waiting.at(-1);
+  const merged = last === undefined ? undefined : mergeDatagrams(last, packet, offloads);
+  if (last !== undefined && merged !== undefined) {
+    waiting[waiting.length - 1] = { ...merged, hash: last.hash };
+    return true;
+  }
   if (waiting.length >= maximumWaiting) return false;
   waiting.push(packet);
   return true;

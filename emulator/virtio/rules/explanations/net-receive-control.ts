@@ -182,6 +182,12 @@ rss->indirection_table_mask = entries - 1;`,
     wrong: `data.vq_index = pair; /* receiveq of that pair meant */`,
     right: `data.vq_index = 2 * pair;`,
   },
+  'net.coalescing-answer-room': {
+    demanded: 'VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET has nine device-writable bytes: the answer, max_packets and max_usecs.',
+    hardware: 'VIRTIO_NET_ERR; a driver that does not look takes whatever its memory held for the parameters.',
+    wrong: `add_readable(&request, 4); add_writable(&ack, 1);`,
+    right: `add_readable(&request, 4); add_writable(&ack, 1); add_writable(&coal, 8);`,
+  },
   'net.tunnel-types': {
     demanded: 'Only tunnel types out of supported_tunnel_types are asked for.',
     hardware: 'The command fails; packets of all tunnels go to one queue.',

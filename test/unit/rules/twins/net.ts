@@ -458,6 +458,11 @@ export const netTwins: readonly Twin[] = [
     2,
     [...le16(wrong ? 2 : 1), 0, 0, ...le32(1), ...le32(1)],
   ]),
+  net('net.coalescing-answer-room', [CTRL_VQ, VQ_NOTF_COAL], (n, wrong) => {
+    n.start();
+    n.command(6, 3, [...le16(1), 0, 0], wrong, wrong ? 1 : 9);
+    return undefined;
+  }),
   command('net.tunnel-types', [CTRL_VQ, RSS, HASH_TUNNEL], (wrong) => [7, 0, le32(wrong ? 4 : 0)]),
   net(
     'net.announce-unanswered',

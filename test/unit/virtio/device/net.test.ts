@@ -3,10 +3,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseFrame, read32, tcpFlag, transportChecksumHolds, write16 } from '../../../../emulator/network/packet';
+import {
+  parseFrame,
+  pseudoHeaderOf,
+  read16,
+  read32,
+  tcpFlag,
+  transportChecksumHolds,
+  write16,
+} from '../../../../emulator/network/packet';
 import { pseudoHeaderSum } from '../../../../emulator/network/checksum';
 import { toeplitz } from '../../../../emulator/virtio/device/net/hash';
-import { featureSet } from '../../../../emulator/virtio/spec/feature';
+import { segmentFrame } from '../../../../emulator/virtio/device/net/segment';
+import { feature, featureSet } from '../../../../emulator/virtio/spec/feature';
 import { netFeature } from '../../../../emulator/virtio/spec/net';
 import type { DeviceConfiguration } from '../../../../emulator/configuration';
 import { broadcast, type Ends, pattern, tagged, tcp, udp } from '../../../driver/frames';
@@ -84,21 +93,29 @@ function send(b: VirtioBench, frame: Uint8Array, header: Header = {}, queue = 1)
 const frames = (b: VirtioBench, channel: string): Uint8Array[] =>
   b.output.filter((one) => one.channel === `net0.${channel}`).map((one) => one.bytes);
 
-/** Sends a command and returns its answer byte. */
-function command(b: VirtioBench, ofClass: number, number: number, data: readonly number[], queue = 2): number {
+const commandAnswer = buffers + 0x1_0800;
+/** Sends a command and returns its answer byte; `room` is how many device-writable bytes are behind that. */
+function command(
+  b: VirtioBench,
+  ofClass: number,
+  number: number,
+  data: readonly number[],
+  queue = 2,
+  room = 0,
+): number {
   const at = buffers + 0x1_0000;
   b.memory.write(at, Uint8Array.of(ofClass, number, ...data));
-  b.memory.write(at + 0x800, Uint8Array.of(0xee));
+  b.memory.write(commandAnswer, new Uint8Array(9).fill(0xee));
   const places = queues[queue] ?? control;
   b.chain(places.descriptor, 0, [
     { address: at, length: 2 },
     ...(data.length > 0 ? [{ address: at + 2, length: data.length }] : []),
-    { address: at + 0x800, length: 1, writable: true },
+    { address: commandAnswer, length: 1 + room, writable: true },
   ]);
   b.publish(places, 0);
   b.notify(queue);
   b.advance(50_000);
-  return b.memory.read(at + 0x800, 1)[0] ?? 0;
+  return b.memory.read(commandAnswer, 1)[0] ?? 0;
 }
 const le16 = (value: number): number[] => [value & 0xff, value >> 8];
 const le32 = (value: number): number[] => [...le16(value & 0xffff), ...le16(Math.floor(value / 0x1_0000))];
@@ -426,6 +443,126 @@ describe('commands', () => {
     b.virtio.input('net0', to(address));
     b.advance(1_100_000);
     assert.equal(b.usedIndex(receive), 4, 'or the time');
+  });
+});
+
+describe('parameters of single queues', () => {
+  const bits = [netFeature.NOTF_COAL, netFeature.VQ_NOTF_COAL, feature.RING_RESET];
+  const coalescing = (without: readonly number[] = []): VirtioBench =>
+    started([netFeature.CTRL_VQ, ...bits.filter((bit) => !without.includes(bit))], { featuresOn: featureSet(...bits) });
+  const set = (b: VirtioBench, queue: number, packets: number): number =>
+    command(b, 6, 2, [...le16(queue), 0xee, 0xee, ...le32(packets), ...le32(1000)]);
+  /** Answer byte, max_packets and max_usecs. */
+  const get = (b: VirtioBench, queue: number, room = 8): number[] => {
+    const ok = command(b, 6, 3, [...le16(queue), 0xee, 0xee], 2, room);
+    const result = b.memory.read(commandAnswer + 1, 8);
+    return [ok, read32(result.slice(0, 4).reverse(), 0), read32(result.slice(4).reverse(), 0)];
+  };
+  it('are set, told, and heeded', () => {
+    const b = coalescing();
+    post(b, 8);
+    assert.deepEqual(get(b, 0), [0, 0, 0]);
+    assert.equal(b.usedElement(control, 0).len, 9);
+    assert.equal(set(b, 0, 2), 0);
+    assert.deepEqual([get(b, 0), get(b, 1)], [[0, 2, 1000], [0, 0, 0]]); // prettier-ignore
+    b.virtio.input('net0', udp(inward, 1, 2, pattern(10)));
+    b.advance(100_000);
+    assert.equal(b.usedIndex(receive), 0);
+    b.virtio.input('net0', udp(inward, 1, 2, pattern(10)));
+    b.advance(100_000);
+    assert.equal(b.usedIndex(receive), 2);
+  });
+  it('give way to those of all queues, set later', () => {
+    const b = coalescing();
+    assert.deepEqual([set(b, 0, 2), set(b, 1, 3)], [0, 0]);
+    assert.equal(command(b, 6, 1, [...le32(7), ...le32(70)]), 0);
+    assert.deepEqual([get(b, 0), get(b, 1)], [[0, 7, 70], [0, 3, 1000]]); // prettier-ignore
+  });
+  it('are forgotten when the queue is reset and when the device is', () => {
+    const b = coalescing();
+    assert.equal(command(b, 6, 0, [...le32(5), ...le32(50)]), 0);
+    assert.deepEqual([set(b, 0, 2), set(b, 1, 3), get(b, 1)], [0, 0, [0, 3, 1000]]);
+    b.write(register.QueueSel, 1);
+    b.write(0x0c0, 1);
+    b.advance(50_000);
+    assert.deepEqual([get(b, 1)[0], set(b, 1, 3)], [1, 1], 'while it is disabled');
+    b.setUpQueue(1, transmit);
+    assert.deepEqual([get(b, 1), get(b, 0)], [[0, 5, 50], [0, 2, 1000]]); // prettier-ignore
+  });
+  it('are refused for other queues, without room, and without the feature', () => {
+    const b = coalescing();
+    assert.deepEqual([set(b, 2, 1), set(b, 3, 1), get(b, 2)[0], get(b, 0, 7)[0]], [1, 1, 1, 1]);
+    assert.equal(command(b, 6, 3, le16(0), 2, 8), 1);
+    const without = coalescing([netFeature.VQ_NOTF_COAL]);
+    assert.deepEqual([set(without, 0, 1), get(without, 0)[0]], [1, 1]);
+    assert.equal(command(without, 6, 1, [...le32(3), ...le32(1000)]), 0);
+  });
+});
+
+describe('large UDP packets', () => {
+  const { GUEST_CSUM, GUEST_USO4, GUEST_USO6 } = netFeature;
+  const large = (v6 = false): VirtioBench =>
+    started([GUEST_CSUM, v6 ? GUEST_USO6 : GUEST_USO4], { featuresOn: featureSet(GUEST_USO4, GUEST_USO6) }, 2);
+  const wide: Ends = { ...inward, source: [...pattern(16)], destination: [...pattern(16)] };
+  for (const [name, ends] of [
+    ['IPv4', inward],
+    ['IPv6', wide],
+  ] as const) {
+    // prettier-ignore
+    it(`are put together from what comes in at once over ${name}, until a shorter one`, () => {
+      const b = large(ends === wide);
+      post(b, 4);
+      const parts = [100, 100, 30, 100].map((bytes) => udp(ends, 1, 2, pattern(bytes)));
+      for (const part of parts) b.virtio.input('net0', part);
+      b.advance(50_000);
+      assert.equal(b.usedIndex(receive), 2);
+      const [header, frame] = [received(b).subarray(0, 12), received(b).slice(12)];
+      const headers = parts[0]!.length - 100;
+      assert.deepEqual([...header], [1, 5, ...le16(headers), ...le16(100), ...le16(headers - 8), ...le16(6), 1, 0]);
+      const { internet, transport } = parseFrame(frame)!;
+      assert.equal(read16(frame, transport!.offset + 6), pseudoHeaderOf(internet!, transport!));
+      const cut = segmentFrame(frame, 100);
+      assert.equal(cut.kind, 'frames');
+      const plain = (bytes: Uint8Array): number[] => {
+        // The identification of IPv4 counts on in what was cut.
+        const copy = bytes.slice();
+        if (ends === inward) copy.fill(0, 18, 20).fill(0, 24, 26);
+        return [...copy];
+      };
+      assert.deepEqual(cut.kind === 'frames' && cut.frames.map(plain), parts.slice(0, 3).map(plain));
+      assert.deepEqual([...received(b, 1).slice(0, 2)], [2, 0]);
+    });
+  }
+  it('stay apart for another flow, a wrong checksum, a longer one, other features, and offloads switched off', () => {
+    const first = udp(inward, 1, 2, pattern(100));
+    const wrong = first.slice();
+    wrong[60]! ^= 1;
+    const apart = [
+      udp(inward, 1, 3, pattern(100)),
+      wrong,
+      udp(inward, 1, 2, pattern(101)),
+      udp(wide, 1, 2, pattern(100)),
+    ];
+    for (const second of apart) {
+      const b = large();
+      post(b, 4);
+      b.virtio.input('net0', first);
+      b.virtio.input('net0', second);
+      b.advance(50_000);
+      assert.equal(b.usedIndex(receive), 2);
+      assert.equal(received(b)[1], 0);
+    }
+    const other = started([GUEST_CSUM, GUEST_USO6], { featuresOn: featureSet(GUEST_USO4, GUEST_USO6) }, 2);
+    post(other, 4);
+    for (let i = 0; i < 2; i++) other.virtio.input('net0', first);
+    other.advance(50_000);
+    assert.equal(other.usedIndex(receive), 2);
+  });
+  it('are offered only with GUEST_CSUM', () => {
+    assert.throws(
+      () => netBench({ featuresOn: featureSet(GUEST_USO4), featuresOff: featureSet(GUEST_CSUM) }),
+      /GUEST_USO4.*GUEST_CSUM/,
+    );
   });
 });
 
