@@ -350,7 +350,7 @@ export const netControlRules: readonly Rule[] = [
       fix: 'Put eight device-writable bytes behind the one that takes the answer.',
       level: 'hazard',
       covers: [],
-      section: '5.1.9.5.10',
+      section: '5.1.9.5.10.5',
       follows: ['net.command-framing', 'net.command-not-negotiated'],
     },
     (command) =>
