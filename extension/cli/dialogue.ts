@@ -60,10 +60,44 @@ export type Progress =
   | { readonly kind: 'send'; readonly bytes: Uint8Array }
   | { readonly kind: 'done' };
 
+/** A match that ends with the newest output is looked for in so many characters; a longer one is found at the end of its line. */
+const tailLength = 1024;
+/** What is remembered of the output behind the last match. */
+const longestText = 1 << 20;
+
+/** Output behind the last match. It comes a character at a time, so it is only put together where something may have matched. */
+class Output {
+  private pieces: string[] = [];
+  private length = 0;
+  private tail = '';
+
+  add(text: string): void {
+    this.pieces.push(text);
+    this.length += text.length;
+    this.tail = (this.tail + text).slice(-tailLength);
+  }
+  get text(): string {
+    const text = this.pieces.join('').slice(-longestText);
+    this.pieces = [text];
+    this.length = text.length;
+    return text;
+  }
+  /** Whether what was just added completes a match. */
+  completes(regex: RegExp, added: string): boolean {
+    const whole = this.length <= tailLength || added.includes('\n');
+    return whole ? regex.test(this.text) : regex.test(this.tail) && regex.test(this.text);
+  }
+  dropTo(index: number): void {
+    const rest = this.text.slice(index);
+    this.pieces = [rest];
+    this.length = rest.length;
+    this.tail = rest.slice(-tailLength);
+  }
+}
+
 export class Dialogue {
   private position = 0;
-  /** Output behind the last match. */
-  private pending = '';
+  private readonly pending = new Output();
   /** Seconds allowed for the expect that is waited for. */
   timeoutSeconds: number | undefined;
 
@@ -71,9 +105,9 @@ export class Dialogue {
 
   /** Adds output; true when what is waited for has come, so that the machine should stop and `next` be asked. */
   hear(text: string): boolean {
-    this.pending += text;
+    this.pending.add(text);
     const line = this.lines[this.position];
-    return line?.kind === 'expect' && line.regex.test(this.pending);
+    return line?.kind === 'expect' && this.pending.completes(line.regex, text);
   }
 
   /** What to do now. Call it until it waits or is done. */
@@ -90,9 +124,9 @@ export class Dialogue {
           this.position++;
           return { kind: 'send', bytes: line.bytes };
         case 'expect': {
-          const match = line.regex.exec(this.pending);
+          const match = line.regex.exec(this.pending.text);
           if (match === null) return { kind: 'waiting', for: line.text };
-          this.pending = this.pending.slice(match.index + match[0].length);
+          this.pending.dropTo(match.index + match[0].length);
           this.position++;
         }
       }

@@ -38,7 +38,6 @@ export async function runCommand(words: readonly string[]): Promise<number> {
         policy: launchPolicy(configuration),
         stopAtViolation: options.onViolation === 'stop',
         dialogue: makeDialogue(options),
-        expect: options.expect,
         maxInstructions: options.maxInstructions,
         timeoutSeconds: options.timeoutSeconds,
         console: (bytes) => {

@@ -123,7 +123,7 @@ function parsePart(part: string): Part {
 
 export function extractField(word: number, field: EncodedField): number {
   let value = 0;
-  for (const { low, width, valueLow } of field.pieces) value |= ((word >>> low) & (2 ** width - 1)) << valueLow;
+  for (const { low, width, valueLow } of field.pieces) value |= ((word >>> low) & ((1 << width) - 1)) << valueLow;
   if (field.signed && field.bits < 32) value = (value << (32 - field.bits)) >> (32 - field.bits);
   return value + field.bias;
 }

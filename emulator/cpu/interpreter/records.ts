@@ -1,6 +1,6 @@
 // Predecoded instructions: which handler executes an instruction and where a record keeps its operands.
 // Guarantees: what is written here is what `RecordMeaning` reads.
-import { type EncodedRow, encodedRowOf, instructionLength, operandValue } from '../decoder';
+import { type EncodedOperand, type EncodedRow, encodedRowOf, instructionLength, operandValue } from '../decoder';
 import { compressedInstructions, instructions } from '../instructions';
 import type { InstructionRow } from '../instructions/format';
 import type { Field } from '../instructions/meaning';
@@ -97,30 +97,42 @@ export function writeRecord(view: DataView, address: number, bits: number): void
   view.setUint32(address + 12, knownWords[at + 3] ?? 0, true);
 }
 
+/** What of a record an encoding determines, worked out once: its handler, and which operand goes where. */
+interface Recipe {
+  readonly handler: number;
+  readonly operands: readonly { readonly operand: EncodedOperand; readonly place: Place }[];
+}
+const recipes = new Map<EncodedRow, Recipe>();
+const illegal: Recipe = { handler: pseudoHandler.illegal, operands: [] };
+
+function recipeOf(bits: number): Recipe {
+  const encoded = encodedRowOf(bits);
+  if (encoded === undefined) return illegal;
+  let recipe = recipes.get(encoded);
+  if (recipe === undefined) {
+    recipe = {
+      handler: handlerNumbers.get(`${encoded.row.name}/${instructionLength(bits)}`) ?? pseudoHandler.illegal,
+      operands: encoded.operands.flatMap((operand) =>
+        isField(operand.name) ? [{ operand, place: places[operand.name] }] : [],
+      ),
+    };
+    recipes.set(encoded, recipe);
+  }
+  return recipe;
+}
+
 /** The word itself is kept, too: an illegal instruction reports it. */
 function recordOf(bits: number): RecordWords {
   const view = scratchRecord;
   for (let offset = 0; offset < record.bytes; offset += 4) view.setUint32(offset, 0, true);
   view.setUint32(record.bits, bits, true);
-  const encoded = encodedRowOf(bits);
-  view.setUint16(record.handler, encoded === undefined ? pseudoHandler.illegal : handlerOf(encoded, bits), true);
-  for (const operand of encoded?.operands ?? []) {
-    if (!isField(operand.name)) continue;
-    const place = places[operand.name];
+  const { handler, operands } = recipeOf(bits);
+  view.setUint16(record.handler, handler, true);
+  for (const { operand, place } of operands) {
     const kept = keptValue(place, operandValue(operand, bits));
     if (place.bytes === 4) view.setInt32(place.offset, kept, true);
     else if (place.bytes === 2) view.setUint16(place.offset, kept, true);
     else view.setUint8(place.offset, kept);
   }
   return [view.getUint32(0, true), view.getUint32(4, true), view.getUint32(8, true), view.getUint32(12, true)];
-}
-
-const handlersOfRows = new Map<EncodedRow, number>();
-function handlerOf(encoded: EncodedRow, bits: number): number {
-  let handler = handlersOfRows.get(encoded);
-  if (handler === undefined) {
-    handler = handlerNumbers.get(`${encoded.row.name}/${instructionLength(bits)}`) ?? pseudoHandler.illegal;
-    handlersOfRows.set(encoded, handler);
-  }
-  return handler;
 }

@@ -68,7 +68,6 @@ export async function runUnderMoods(run: MoodRun): Promise<MoodResult> {
     policy: [],
     stopAtViolation: false,
     dialogue: run.script === undefined ? undefined : new Dialogue(parseScript(run.name, run.script)),
-    expect: undefined,
     maxInstructions: run.greatestSteps ?? usualSteps,
     timeoutSeconds: patienceSeconds,
     console: (bytes) => texts.push(Buffer.from(bytes).toString('latin1')),

@@ -18,6 +18,19 @@ test('expect searches what came after the previous match', () => {
   assert.deepEqual(dialogue.next(), { kind: 'done' });
 });
 
+test('output that comes by characters is searched as a whole, and long matches at the end of their line', () => {
+  const dialogue = new Dialogue(parseScript('s', 'expect ^begin[^]*end\\b\nexpect x{3}$\n'));
+  assert.equal(dialogue.next().kind, 'waiting');
+  const hear = (text: string): number => [...text].findIndex((character) => dialogue.hear(character));
+  assert.equal(hear(`begin ${'-'.repeat(5000)}`), -1);
+  // The tail alone would match, if it were taken for the beginning.
+  assert.equal(hear('end of it'), -1);
+  assert.equal(hear('\n'), 0);
+  assert.equal(dialogue.next().kind, 'waiting');
+  assert.equal(hear(`${'y'.repeat(3000)}xxx`), 3002);
+  assert.equal(dialogue.next().kind, 'done');
+});
+
 test('comments and empty lines mean nothing; timeout holds for the expects behind it', () => {
   const dialogue = new Dialogue(parseScript('s', '# hello\n\n  timeout 2.5\n  expect x\n'));
   assert.equal(dialogue.next().kind, 'waiting');

@@ -66,7 +66,8 @@ describe('offered features', () => {
     const off = offeredFeatures(blockConfiguration(disk, { featuresOff: featureSet(28, 29) }));
     assert.deepEqual([hasFeature(off, 28), hasFeature(off, 29), hasFeature(off, 32)], [false, false, true]);
     const refused: readonly (readonly [Partial<Parameters<typeof blockConfiguration>[1] & object>, RegExp])[] = [
-      [{ featuresOn: featureSet(41) }, /device vda: VIRTIO_F_ADMIN_VQ is not supported by the block device/],
+      [{ featuresOn: featureSet(37) }, /device vda: VIRTIO_F_SR_IOV is not supported by the block device/],
+      [{ featuresOn: featureSet(41) }, /device vda: VIRTIO_F_ADMIN_VQ cannot be offered on transport mmio/],
       [{ featuresOn: featureSet(45) }, /device vda: bit 45 is not supported/],
       [{ featuresOff: featureSet(32) }, /device vda: VIRTIO_F_VERSION_1 cannot be switched off/],
       [{ featuresOff: featureSet(9) }, /device vda: VIRTIO_BLK_F_CONFIG_WCE needs VIRTIO_BLK_F_FLUSH/],
