@@ -6,21 +6,14 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { Session } from '../../extension/worker/session';
 import { InspectedSession } from '../../extension/worker/inspected-session';
 import { Client } from './client';
-import { sampleConfiguration } from './sample';
+import { type Frames, launchSample, sampleConfiguration, type Stopped } from './sample';
 
-type Stopped = DebugProtocol.StoppedEvent['body'];
-type Frames = { stackFrames: DebugProtocol.StackFrame[] };
-
-async function launch(
+const launch = (
   guest: 'correct' | 'faulty',
-  more: object = {},
+  more?: object,
   configure?: (client: Client) => Promise<unknown>,
-): Promise<{ client: Client; session: InspectedSession }> {
-  const session = new InspectedSession();
-  const client = new Client(session);
-  await client.start(sampleConfiguration(guest, more), () => configure?.(client) ?? Promise.resolve());
-  return { client, session };
-}
+): Promise<{ client: Client; session: InspectedSession }> =>
+  launchSample(new InspectedSession(), guest, more, configure);
 const top = async (client: Client): Promise<DebugProtocol.StackFrame | undefined> =>
   (await client.request<Frames>('stackTrace', { threadId: 1 })).stackFrames[0];
 async function move(client: Client, request: string, values: object = {}): Promise<Stopped> {

@@ -5,21 +5,13 @@ import { test } from 'node:test';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { Session } from '../../extension/worker/session';
 import { Client, errorText } from './client';
-import { lineOf, sampleConfiguration, sampleFolder } from './sample';
+import { type Frames, launchSample, lineOf, sampleConfiguration, sampleFolder, type Stopped } from './sample';
 
-type Stopped = DebugProtocol.StoppedEvent['body'];
-type Frames = { stackFrames: DebugProtocol.StackFrame[] };
-
-async function launch(
+const launch = (
   guest: 'correct' | 'faulty',
-  more: object = {},
+  more?: object,
   configure?: (client: Client) => Promise<unknown>,
-): Promise<{ client: Client; session: Session }> {
-  const session = new Session();
-  const client = new Client(session);
-  await client.start(sampleConfiguration(guest, more), () => configure?.(client) ?? Promise.resolve());
-  return { client, session };
-}
+): Promise<{ client: Client; session: Session }> => launchSample(new Session(), guest, more, configure);
 const frames = async (client: Client): Promise<DebugProtocol.StackFrame[]> =>
   (await client.request<Frames>('stackTrace', { threadId: 1 })).stackFrames;
 const mainFile = path.join(sampleFolder, 'main.c');
