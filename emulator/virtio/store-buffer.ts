@@ -8,7 +8,7 @@ import type { GuestMemory } from '../bus/memory';
 import type { Cpu } from '../cpu/contract';
 
 /** What the processor tells about fences. */
-export type FenceSource = Pick<Cpu, 'lastFence' | 'fenceEpochs'>;
+export type FenceSource = Pick<Cpu, 'harts' | 'lastFence' | 'fenceEpochs'>;
 
 /** A store that the device does not see yet. Plain data. */
 export interface DelayedStore {
@@ -173,12 +173,17 @@ export class StoreBuffer implements GuestMemory {
     if (seen.size > 0) this.delayed = this.delayed.filter(({ number }) => !seen.has(number));
   }
 
-  /** A fence keeps the store before every later load or access to a device register, or an AMO or SC released it. */
+  /**
+   * A fence keeps the store before every later load or access to a device register, or an AMO or SC released it. Where there are more harts, a fence
+   * between stores is enough: another hart may have seen the later store, for example of a lock, and told the device since then.
+   */
   private isOrdered({ hart, step }: DelayedStore): boolean {
     const { fences } = this.environment;
+    const handsOver = fences.harts > 1 ? (['write'] as const) : [];
     return (
-      (['read', 'input', 'output'] as const).some((later) => fences.lastFence(hart, 'write', later) > step) ||
-      fences.fenceEpochs(hart).release > step
+      (['read', 'input', 'output', ...handsOver] as const).some(
+        (later) => fences.lastFence(hart, 'write', later) > step,
+      ) || fences.fenceEpochs(hart).release > step
     );
   }
 }

@@ -9,8 +9,9 @@ const letters = 'iorw';
 const stackPointerRegister = 2;
 
 export class BenchOrder implements OrderSource {
+  readonly harts = 2;
   /** By hart. */
-  private readonly fence = Array.from({ length: 2 }, () => Array.from({ length: 4 }, () => [-1, -1, -1, -1]));
+  private readonly fence = Array.from({ length: this.harts }, () => Array.from({ length: 4 }, () => [-1, -1, -1, -1]));
   private isTraced = false;
   stackPointer = 0n;
   /** The newest access: its pc and what it does. */

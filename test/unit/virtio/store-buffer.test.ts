@@ -13,7 +13,7 @@ import { ScriptedDriver } from '../../driver/driver';
 const base = 0x8000_0000;
 
 /** Memory, a clock and fences in the test's hand; every store is delayed by the greatest time unless `choices` say otherwise. */
-function world(choices: (limit: number) => number = (limit) => limit - 1) {
+function world(choices: (limit: number) => number = (limit) => limit - 1, harts = 1) {
   const ram = new Ram({ ram: new Uint8Array(4096), ramBase: base, noteOutsideWrite: () => undefined });
   const state = { now: 0, step: 0, release: -1, fence: new Map<OrderClass, number>() };
   const buffer = new StoreBuffer({
@@ -21,6 +21,7 @@ function world(choices: (limit: number) => number = (limit) => limit - 1) {
     now: () => state.now,
     choose: choices,
     fences: {
+      harts,
       lastFence: (_hart, earlier, later) => (earlier === 'write' ? (state.fence.get(later) ?? -1) : -1),
       fenceEpochs: () => ({ fence: [], acquire: -1, release: state.release }),
     },
@@ -66,6 +67,15 @@ test('a fence between stores keeps their order and no more', () => {
   assert.deepEqual([buffer.read16(base), buffer.read16(base + 2)], [0, 0]);
   state.now = 12;
   assert.deepEqual([buffer.read16(base), buffer.read16(base + 2)], [7, 8]);
+});
+
+test('among several harts a fence between stores makes the earlier one seen: another hart may have seen the later one and told the device', () => {
+  for (const harts of [1, 2]) {
+    const { buffer, store, fence } = world(undefined, harts);
+    store(0, 7);
+    fence('write');
+    assert.equal(buffer.read16(base), harts === 1 ? 0 : 7);
+  }
 });
 
 test('without a fence the later store may be seen first, and the earlier one is told as missed', () => {
