@@ -299,9 +299,9 @@ test('Next Ring Event moves the picture, and the picture says what the trace say
     });
 
     await step('a hidden page is gone, and comes back with the present', async () => {
-      // The last stop may have brought its source to the front.
-      await w.page.locator('.tabs-container .tab', { hasText: 'Ringside Inspector' }).click();
-      await w.command('View: Close Editor');
+      // Not by a command: the last stop may have brought its source to the front.
+      const tab = w.page.locator('.tabs-container .tab', { hasText: 'Ringside Inspector' });
+      await tab.locator('.tab-actions .action-label').first().click();
       await until(() => !w.page.frames().some((frame) => frame === page) || page.isDetached(), {
         what: 'the page to go',
       });
