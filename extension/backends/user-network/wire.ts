@@ -63,7 +63,9 @@ export class PacketWriter {
     write16(datagram, 4, datagram.length);
     datagram.set(data, 8);
     const sum = internetChecksum(datagram, 0, datagram.length, pseudo(route, ipProtocol.udp, datagram.length));
-    write16(datagram, 6, sum === 0 ? 0xffff : sum);
+    // A sum of 0 means that there is none, which every receiver takes. All ones in its place mean the same as 0 [RFC 768], but a client that makes the
+    // sum itself and compares, as BusyBox's for DHCP does, drops such a datagram, and drops it again each time it is sent again.
+    write16(datagram, 6, sum);
     return this.internet(route, ipProtocol.udp, datagram);
   }
 

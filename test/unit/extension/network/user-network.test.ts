@@ -72,6 +72,27 @@ describe('DHCP', () => {
   };
   const typeOf = (frame: Uint8Array | undefined): number | undefined => datagram(frame)[242];
 
+  it('sends no checksum where the sum is 0: a client that compares it with all ones would never see this acknowledgement', () => {
+    const g = guest();
+    const request = [50, 4, 10, 0, 2, 15, 54, 4, 10, 0, 2, 2];
+    const checksumFor = (low: number): number => {
+      const frame = message(3, request);
+      const { internet, transport } = parseFrame(frame) ?? {};
+      assert.ok(internet !== undefined && transport !== undefined);
+      // The transaction's number chooses the sum of the answer; the request goes without one.
+      write16(frame, transport.offset + 8 + 6, low);
+      write16(frame, transport.offset + 6, 0);
+      g.send(frame);
+      const [answer = new Uint8Array(0)] = g.take();
+      assert.equal(typeOf(answer), 5);
+      return read16(answer, (parseFrame(answer)?.transport?.offset ?? 0) + 6);
+    };
+    // One more in the transaction's number makes the complemented sum one less.
+    const at0 = checksumFor(0);
+    assert.equal(checksumFor(1), at0 - 1);
+    assert.equal(checksumFor(at0), 0);
+  });
+
   it('offers and gives the address, with gateway and name server', () => {
     const g = guest({ bootFile: 'kernel.img' });
     g.send(message(1));
