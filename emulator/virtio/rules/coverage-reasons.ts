@@ -10,8 +10,6 @@ export interface Reason {
 const planned = (pattern: string, why: string): Reason => ({ pattern, kind: 'planned', why });
 const notSeen = (pattern: string, why: string): Reason => ({ pattern, kind: 'not seen', why });
 
-const unusual =
-  'planned: a rule for what the driver does when the device does something unusual but legal. Moods make it do so';
 const payload = 'planned: ownership of payload. Needs loads of buffer bytes to be watched';
 const virtualFunctions =
   'planned: SR-IOV. The command is for a group of virtual functions, which no device has; the self group has no such command';
@@ -82,7 +80,10 @@ export const reasons: readonly Reason[] = [
   planned('block.init.driver.10', zoned),
   planned('block.op.driver.10', 'planned: secure erase. VIRTIO_BLK_F_SECURE_ERASE is not offered yet'),
   planned('block.op.driver.15', payload),
-  planned('block.op.driver.16', unusual),
+  notSeen(
+    'block.op.driver.16',
+    'which segments of a failed request the driver counts as done stays inside it: it may read or write any of them afterwards either way',
+  ),
   planned('block.op.driver.17', zoned),
   planned('block.op.driver.18', zoned),
   planned('block.op.driver.2*', zoned),
@@ -93,7 +94,6 @@ export const reasons: readonly Reason[] = [
   ),
   notSeen('net.config.driver.6', ownMind),
   notSeen('net.config.driver.11', ownMind),
-  planned('net.config.driver.12', unusual),
   notSeen(
     'net.packet-transmission.driver.28',
     'checking its own packet is internal to the driver; what comes of it is net.checksum-place',

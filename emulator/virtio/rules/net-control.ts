@@ -11,6 +11,8 @@ import {
   offloadFeatures,
   rssFixedBytes,
 } from '../spec/net-control';
+import { handlerWindowNanoseconds } from '../watch/waiting';
+import { hasPassed, milliseconds } from './absence';
 import { elementFinding, elementPlace, type Publish } from './chain-evidence';
 import { hex, seen } from './evidence';
 import { isReadable, readSentCommand, roleOf, type SentCommand, usablePairs } from './net-request';
@@ -378,6 +380,39 @@ export const netControlRules: readonly Rule[] = [
         : `enabled_tunnel_types is ${hex(le32(command, 0))}, supported are ${hex(supported)}`;
     },
   ),
+  rule('net', {
+    id: 'net.link-unread',
+    title: 'Driver served a configuration change without reading speed and duplex',
+    why: 'A change of the link is told by the same notice as any other. With VIRTIO_NET_F_SPEED_DUPLEX both fields may be other ones now.',
+    fix: 'Read speed and duplex, together with status, each time the configuration change notification comes.',
+    level: 'should',
+    blames: 'missing action',
+    covers: ['net.config.driver.12'],
+    section: '5.1.4.2',
+    needs: { device: deviceId.net, feature: netFeature.SPEED_DUPLEX },
+    once: true,
+    follows: [
+      'interrupt.*',
+      'waiting.config-change-ignored',
+      'pci.shared-cause-half-served',
+      'net.announce-unanswered',
+    ],
+    on: ['idle'],
+    broken: (_fact, at) => {
+      const unread = at.device.net.linkUnread;
+      const by = unread?.servedBy;
+      if (unread === undefined || by === undefined || at.device.needsReset !== undefined) return false;
+      if (!hasPassed(at, by, handlerWindowNanoseconds)) return false;
+      const missing = ['speed', 'duplex'].filter((_, bit) => (unread.missing & (1 << bit)) !== 0);
+      return {
+        message: `A configuration change was announced and served, and ${missing.join(' and ')} ${missing.length > 1 ? 'were' : 'was'} not read since.`,
+        evidence: [seen('served for', milliseconds(at, by))],
+        place: { kind: 'config', offset: 12, size: 4 },
+        blamed: by,
+        related: unread.announced,
+      };
+    },
+  }),
   rule('net', {
     id: 'net.announce-unanswered',
     title: 'Driver did not acknowledge an announcement',

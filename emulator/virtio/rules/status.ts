@@ -1,7 +1,10 @@
 // Rules of the device status field that hold at any time. [virtio 1.4, 2.1.1, 2.4.2, 3.4.1]
 import { feature, hasFeature } from '../spec/feature';
 import { definedStatusBits, status, statusText } from '../spec/status';
+import { isOwedReset, returnWindowNanoseconds } from '../watch/waiting';
+import { hasPassed, milliseconds } from './absence';
 import { hex, seen, statusPlace } from './evidence';
+import { familyNames } from './families';
 import { type FactOf, type Finding, rule, type Rule, type RuleContext } from './rule';
 
 type StatusWrite = FactOf<'status-write'>;
@@ -198,6 +201,38 @@ export const statusRules: readonly Rule[] = [
         place: statusPlace,
         related: device.needsReset,
       },
+  }),
+  rule('handshake', {
+    id: 'status.needs-reset-unanswered',
+    title: 'Driver waits for a device that needs a reset',
+    why: 'Since DEVICE_NEEDS_RESET the device does nothing any more. The requests that it holds never come back, so whoever waits for one waits for ever.',
+    fix: 'Read Status when the configuration change interrupt arrives and when a request takes too long; with DEVICE_NEEDS_RESET set fail what is under way, reset and initialise the device again, or set FAILED.',
+    level: 'hazard',
+    blames: 'missing action',
+    covers: ['core.status.driver.4'],
+    section: '2.1.1',
+    once: true,
+    // Whatever made the device stop comes first.
+    follows: [
+      ...familyNames.filter((name) => name !== 'handshake').map((name) => `${name}.*`),
+      'status.use-after-needs-reset',
+    ],
+    on: ['idle'],
+    broken: (_fact, at) => {
+      const { needsReset, handshake, queues } = at.device;
+      if (needsReset === undefined || !isOwedReset(at.device)) return false;
+      if (!hasPassed(at, needsReset, returnWindowNanoseconds)) return false;
+      const held = queues.filter(({ ready, chains }) => ready && chains.size > 0);
+      const requests = held.map(({ index, chains }) => `${chains.size} on queue ${index}`).join(', ');
+      return {
+        message: `DEVICE_NEEDS_RESET has been set for ${milliseconds(at, needsReset)}, the device holds buffers (${requests}), and the driver has neither reset it nor set FAILED.`,
+        evidence: [seen('status', statusText(handshake.status)), seen('buffers held', requests)],
+        place: statusPlace,
+        queue: held[0]?.index,
+        blamed: held[0]?.lastPublish,
+        related: needsReset,
+      };
+    },
   }),
   rule('handshake', {
     id: 'status.suspend-unexpected',

@@ -5,6 +5,7 @@ import type { VirtioEvent } from '../../record/events';
 import type { DriverEvent, View } from '../rules/rule';
 import { deviceId } from '../spec/device-id';
 import { interruptBit } from '../spec/interrupt';
+import { status } from '../spec/status';
 import { notificationWindowNanoseconds } from './notification';
 import type { QueueState } from './queue-state';
 import type { DeviceState } from './state';
@@ -148,6 +149,12 @@ function noteAcknowledge(state: DeviceState, event: DriverEvent & { readonly kin
   }
 }
 
+/** A device in use stopped for good with requests that it will not give back, and its driver has neither reset it nor given it up. */
+export function isOwedReset({ needsReset, handshake, queues }: View<DeviceState>): boolean {
+  const isInUse = (handshake.written & (status.DRIVER_OK | status.FAILED)) === status.DRIVER_OK;
+  return needsReset !== undefined && isInUse && queues.some(({ ready, chains }) => ready && chains.size > 0);
+}
+
 /** Moments of virtual time at which an absence of this device becomes one. */
 export function absenceDue(state: View<DeviceState>): readonly number[] {
   const due: number[] = [];
@@ -155,6 +162,8 @@ export function absenceDue(state: View<DeviceState>): readonly number[] {
     if (since !== undefined) due.push(since.virtualNanoseconds + window);
   };
   if (state.announced.unread !== undefined) after(state.announced.hiddenBy, handlerWindowNanoseconds);
+  after(state.net.linkUnread?.servedBy, handlerWindowNanoseconds);
+  if (isOwedReset(state)) after(state.needsReset, returnWindowNanoseconds);
   for (const { notification, waiting, consumption } of state.queues) {
     after(notification.owed, notificationWindowNanoseconds);
     after(waiting.hiddenBy, handlerWindowNanoseconds);

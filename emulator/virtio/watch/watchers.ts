@@ -87,7 +87,7 @@ export const watcherRows: readonly Row[] = [
       'interrupt-acknowledge',
     ],
   },
-  { watch: watchNet, on: ['config-read', 'publish'] },
+  { watch: watchNet, on: ['config-read', 'interrupt', 'interrupt-acknowledge', 'publish'] },
   { watch: watchAdministration, on: ['publish', 'used'] },
 ];
 

@@ -94,6 +94,16 @@ write32(QueueNotify, 0);`,
 publish(queue, head);
 write32(QueueNotify, 0);`,
   },
+  'status.needs-reset-unanswered': {
+    demanded: 'A driver does not count on requests to complete once DEVICE_NEEDS_RESET is set.',
+    hardware:
+      'A disk that hangs until the machine is switched off: the back-end process of a host has died, or has met a ring that it could not read.',
+    wrong: `while (queue->used->idx == seen) wait_for_interrupt();`,
+    right: `while (queue->used->idx == seen) {
+    if (read32(Status) & DEVICE_NEEDS_RESET) return restart_device();
+    wait_for_interrupt();
+}`,
+  },
   'status.suspend-unexpected': {
     demanded: 'SUSPEND is for a live device that negotiated VIRTIO_F_SUSPEND.',
     hardware: 'Other devices keep running, and the machine sleeps with DMA under way.',

@@ -194,6 +194,19 @@ rss->indirection_table_mask = entries - 1;`,
     wrong: `data.enabled_tunnel_types = TUNNEL_VXLAN | TUNNEL_GENEVE;`,
     right: `data.enabled_tunnel_types = wanted & read_config32(SUPPORTED_TUNNEL_TYPES);`,
   },
+  'net.link-unread': {
+    demanded: 'After a configuration change notification the driver reads speed and duplex again.',
+    hardware:
+      'A link that came back slower is still believed to be fast: bonds choose the wrong card, queues are sized for another rate.',
+    wrong: `void config_changed(void) {
+    link_up = read_config16(STATUS) & S_LINK_UP;
+}`,
+    right: `void config_changed(void) {
+    link_up = read_config16(STATUS) & S_LINK_UP;
+    speed = read_config32(SPEED);
+    duplex = read_config8(DUPLEX);
+}`,
+  },
   'net.announce-unanswered': {
     demanded:
       'After VIRTIO_NET_S_ANNOUNCE the driver announces itself and acknowledges with VIRTIO_NET_CTRL_ANNOUNCE_ACK.',

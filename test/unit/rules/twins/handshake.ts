@@ -2,7 +2,7 @@
 import { feature, featureSet } from '../../../../emulator/virtio/spec/feature';
 import { blockFeature } from '../../../../emulator/virtio/spec/block';
 import { status } from '../../../../emulator/virtio/spec/status';
-import type { BenchOptions } from '../../../driver/bench';
+import { type BenchOptions, blockDevice } from '../../../driver/bench';
 import { blockParts, piecesOf } from '../../../driver/block';
 import { TestModel } from '../../../driver/model';
 import { at, introduce, negotiate, type Twin } from './twin';
@@ -110,6 +110,27 @@ export const handshakeTwins: readonly Twin[] = [
       if (wrong) model.breakDown();
       d.bench.run(1);
       return at(d, () => d.notify(d.queue()));
+    },
+  },
+  {
+    rule: 'status.needs-reset-unanswered',
+    bench: () => ({ devices: [blockDevice({ queueSize: 64, mood: ['needsReset'] })] }),
+    driver: { queueSize: 64 },
+    script: (d, wrong) => {
+      d.start();
+      const queue = d.queue();
+      // More requests than the device serves before it needs a reset.
+      for (let i = 0; i < 20; i++) {
+        d.publish(queue, d.addChain(queue, piecesOf(blockParts(d, 0, { sector: i, at: i * 0x800 }))));
+      }
+      d.notifyIfWanted(queue);
+      d.bench.run(1_000_000);
+      d.serveInterrupt();
+      while (d.hasUsed(queue)) d.collect(queue);
+      d.read('Status');
+      if (!wrong) d.reset();
+      d.bench.run(1_100_000_000);
+      return undefined;
     },
   },
   {

@@ -12,7 +12,7 @@ import { handOver, introduce, negotiate, storePc, type Twin } from './twin';
 const {
   CSUM, GUEST_CSUM, MTU, MAC, HOST_TSO4, HOST_TSO6, HOST_ECN, HOST_USO, MRG_RXBUF, CTRL_VQ, CTRL_RX, CTRL_RX_EXTRA, MQ, RSS, HASH_REPORT,
   GUEST_HDRLEN, HOST_UDP_TUNNEL_GSO, HOST_UDP_TUNNEL_GSO_CSUM, STANDBY, GUEST_ANNOUNCE, STATUS, GUEST_TSO4, GUEST_USO4,
-  GUEST_TSO6, CTRL_GUEST_OFFLOADS, VQ_NOTF_COAL, HASH_TUNNEL,
+  GUEST_TSO6, CTRL_GUEST_OFFLOADS, VQ_NOTF_COAL, HASH_TUNNEL, SPEED_DUPLEX,
 } = netFeature; // prettier-ignore
 
 const ends: Ends = {
@@ -464,6 +464,29 @@ export const netTwins: readonly Twin[] = [
     return undefined;
   }),
   command('net.tunnel-types', [CTRL_VQ, RSS, HASH_TUNNEL], (wrong) => [7, 0, le32(wrong ? 4 : 0)]),
+  net(
+    'net.link-unread',
+    [CTRL_VQ, GUEST_ANNOUNCE, STATUS, SPEED_DUPLEX],
+    (n, wrong) => {
+      n.start();
+      n.d.bench.run(200_000);
+      const source = n.d.bench.claim();
+      const bits = n.d.readInterruptStatus();
+      const pc = n.d.bench.nextPc;
+      n.d.acknowledgeInterrupt(bits);
+      n.d.config(6, 2);
+      if (!wrong) {
+        n.d.config(12, 4);
+        n.d.config(16, 1);
+      }
+      n.d.bench.complete(source);
+      n.command(3, 0, [], false);
+      n.d.bench.run(1_100_000_000);
+      n.d.bench.idle();
+      return pc;
+    },
+    { announceAfter: 100_000 },
+  ),
   net(
     'net.announce-unanswered',
     [CTRL_VQ, GUEST_ANNOUNCE, STATUS],
