@@ -48,6 +48,12 @@ export class Clock implements Stateful {
     this.scheduleAt(owner, this.now() + delayNanoseconds, token);
   }
 
+  /** As `schedule`, in place of what `owner` scheduled with this token before. */
+  reschedule(owner: string, delayNanoseconds: number, token: number): void {
+    this.cancel(owner, token);
+    this.schedule(owner, delayNanoseconds, token);
+  }
+
   scheduleAt(owner: string, dueNanoseconds: number, token: number): void {
     const entry = { dueNanoseconds, order: this.nextOrder++, owner, token };
     let place = this.entries.length;

@@ -103,7 +103,7 @@ export class Machine {
       harts: this.cpu,
       ...(options.policy !== undefined && { policy: options.policy }),
       ...(options.condition !== undefined && { condition: options.condition }),
-      wakeAfter: (nanoseconds) => this.clock.schedule(monitorOwner, nanoseconds, 0),
+      wakeAfter: (nanoseconds) => this.clock.reschedule(monitorOwner, nanoseconds, 0),
       onEvent: (event) => this.noteEvent(event),
       onViolation: (violation, stop) => this.noteViolation(violation, stop),
     });

@@ -108,7 +108,7 @@ export class Bench {
       memory: this.memory,
       ...(options.order === true && { harts: this.order }),
       policy: new RulePolicy(catalogue, parsed.entries),
-      wakeAfter: (nanoseconds) => this.clock.schedule('rules', nanoseconds, 0),
+      wakeAfter: (nanoseconds) => this.clock.reschedule('rules', nanoseconds, 0),
       onViolation: (violation, stop) => {
         if (stop) this.stops.push({ violation, before: this.attempting });
       },

@@ -150,7 +150,9 @@ export class RingWatch {
   private describeOrRecall(access: WatchedAccess): DescribedAccess {
     const { polled } = this;
     if (polled !== undefined && isSameLoad(polled.access, access)) return polled.result;
-    return { ...describeAccess(this.memory, access, this.areas.at(access)), buffers: this.buffers.facts(access) };
+    // Written out: a spread would cost more than the rest.
+    const { facts, published, collected, fruitless } = describeAccess(this.memory, access, this.areas.at(access));
+    return { facts, published, collected, fruitless, buffers: this.buffers.facts(access) };
   }
 }
 

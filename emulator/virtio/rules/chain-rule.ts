@@ -38,6 +38,7 @@ export function chainRule(ring: RingFormat, kinds: readonly DefectKind[], texts:
     needs: { ring },
     on: ['publish'],
     broken: (fact, at) =>
+      fact.chains.some(({ defects }) => defects.length > 0) &&
       fact.chains.flatMap((chain) =>
         judged(chain)
           .filter((defect) => kinds.includes(defect.kind))

@@ -41,7 +41,10 @@ export interface MonitorOptions {
    * `beforeEffect` is set, else at the next boundary. Mere repeats only change `count` in `violations`.
    */
   readonly onViolation?: (violation: Violation, stop: boolean) => void;
-  /** Asks for one call of `wake` after so much virtual time, so that absence is noticed where nothing happens. */
+  /**
+   * Asks for one call of `wake` after so much virtual time, in place of the one asked for before, so that absence is noticed where nothing
+   * happens.
+   */
   readonly wakeAfter?: (nanoseconds: number) => void;
   /** Evaluates a policy row's condition. Absent: every condition holds. */
   readonly condition?: (expression: string, violation: Violation) => boolean;

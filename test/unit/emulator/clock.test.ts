@@ -61,6 +61,18 @@ test('cancel forgets an owner, or only a token of it', () => {
   assert.deepEqual(state.ran, ['a2']);
 });
 
+test('reschedule leaves one entry of an owner and token, the newest', () => {
+  const { clock, state, runAll } = setUp();
+  clock.schedule('a', 9, 1);
+  clock.schedule('a', 1, 2);
+  clock.reschedule('a', 5, 1);
+  clock.reschedule('a', 3, 1);
+  state.step = 3;
+  runAll();
+  assert.deepEqual(state.ran, ['a2', 'a1']);
+  assert.equal(clock.nextStep(), undefined);
+});
+
 test('a saved clock goes on as if it had not been saved', () => {
   const { clock, state, runAll } = setUp();
   clock.schedule('a', 5, 1);

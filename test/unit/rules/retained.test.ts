@@ -1,4 +1,4 @@
-// What the monitor keeps of a driver that makes request after request: as much after very many as after a few.
+// What the monitor and the clock keep of a driver that makes request after request: as much after very many as after a few.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isStamped } from '../../../emulator/record/stamp';
@@ -29,7 +29,7 @@ for (const format of ['split', 'packed'] as const) {
     const kept: number[] = [];
     for (let done = 1; done <= requests; done++) {
       readSector(driver, done % 8);
-      if (done === fewRequests || done === requests) kept.push(entriesIn(bench.monitor.save()));
+      if (done === fewRequests || done === requests) kept.push(entriesIn([bench.monitor.save(), bench.clock.save()]));
     }
     const [few = 0, many = Infinity] = kept;
     assert.ok(many <= few, `${few} entries after ${fewRequests} requests, ${many} after ${requests}`);
