@@ -17,13 +17,17 @@ function isLive({ device }: RuleContext): boolean {
   return (value & (status.DRIVER_OK | status.FAILED)) === status.DRIVER_OK && device.needsReset === undefined;
 }
 
+const nothing: readonly Finding[] = [];
+
 /** Judges each queue of a live device; for `idle` facts, which also come when time has merely passed. */
 export function eachQueue(judge: (queue: View<QueueState>, at: RuleContext) => false | Finding) {
-  return (_fact: FactOf<'idle'>, at: RuleContext): readonly Finding[] =>
-    isLive(at)
-      ? at.device.queues.flatMap((queue) => {
-          const found = queue.ready && judge(queue, at);
-          return found === false ? [] : [{ ...found, queue: queue.index }];
-        })
-      : [];
+  return (_fact: FactOf<'idle'>, at: RuleContext): readonly Finding[] => {
+    if (!isLive(at)) return nothing;
+    let findings: Finding[] | undefined;
+    for (const queue of at.device.queues) {
+      const found = queue.ready && judge(queue, at);
+      if (found !== false) (findings ??= []).push({ ...found, queue: queue.index });
+    }
+    return findings ?? nothing;
+  };
 }

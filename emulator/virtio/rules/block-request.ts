@@ -26,16 +26,18 @@ export interface BlockRange {
 
 const lengthOf = (elements: readonly ChainElement[]): number => elements.reduce((sum, { length }) => sum + length, 0);
 
-/** Each published chain is read once, whatever the number of rules. */
+/** Each published chain is read once, whatever the number of rules; they ask for the same one after another. */
 const known = new WeakMap<Chain, BlockRequest>();
+let newest: BlockRequest | undefined;
 
 /** The request in a chain that has no defects, as it stands in memory when it is first asked for. */
 export function readBlockRequest(chain: Chain, memory: GuestMemory): BlockRequest {
-  const before = known.get(chain);
-  if (before !== undefined) return before;
-  const request = decode(chain, memory);
-  known.set(chain, request);
-  return request;
+  if (newest?.chain === chain) return newest;
+  newest = known.get(chain);
+  if (newest !== undefined) return newest;
+  newest = decode(chain, memory);
+  known.set(chain, newest);
+  return newest;
 }
 
 function decode(chain: Chain, memory: GuestMemory): BlockRequest {

@@ -40,13 +40,16 @@ function requestRule(texts: RequestTexts, judge: Judge): Rule {
     follows: ['ring.*', 'ownership.*', ...(texts.follows ?? [])],
     needs: { device: deviceId.block },
     on: ['publish'],
-    broken: (fact, at) =>
-      fact.chains.flatMap((chain) => {
-        if (chain.defects.some(({ kind }) => kind !== 'zero-length')) return [];
+    broken: (fact, at) => {
+      const findings: Finding[] = [];
+      for (const chain of fact.chains) {
+        if (chain.defects.some(({ kind }) => kind !== 'zero-length')) continue;
         const request = readBlockRequest(chain, at.memory);
         const found = judge(request, at, fact);
-        return found === undefined ? [] : [requestFinding(request, found, at, fact)];
-      }),
+        if (found !== undefined) findings.push(requestFinding(request, found, at, fact));
+      }
+      return findings;
+    },
   });
 }
 

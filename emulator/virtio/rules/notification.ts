@@ -29,6 +29,8 @@ function isMissing(fact: Occasion, at: RuleContext, queue: View<QueueState>): bo
 
 function missing(fact: Occasion, at: RuleContext): readonly Finding[] {
   const { queues } = at.device;
+  // Nearly every load comes when nothing is owed.
+  if (fact.kind !== 'idle' && queues[fact.queue]?.notification.owed === undefined) return [];
   const isOwed = ({ notification }: View<QueueState>): boolean => notification.owed !== undefined;
   const asked = fact.kind === 'idle' ? queues.filter(isOwed) : queues.slice(fact.queue, fact.queue + 1).filter(isOwed);
   if (asked.length === 0) return [];

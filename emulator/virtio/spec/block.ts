@@ -359,8 +359,11 @@ export type BlockStatusName = keyof typeof blockStatus;
 /** Length of the answer to VIRTIO_BLK_T_GET_ID. [5.2.6] */
 export const blockIdBytes = 20;
 
+const statusNames = new Map<number, string>(
+  Object.entries(blockStatus).map(([name, value]) => [value, `VIRTIO_BLK_S_${name}`]),
+);
+
 /** For people. */
 export function blockStatusText(value: number): string {
-  const name = Object.entries(blockStatus).find(([, v]) => v === value)?.[0];
-  return name === undefined ? `status ${value}` : `VIRTIO_BLK_S_${name}`;
+  return statusNames.get(value) ?? `status ${value}`;
 }

@@ -28,9 +28,19 @@ export function fieldOf(structure: WireStructure, name: string): WireField {
 /** An integer field's value; bytes beyond the buffer's end count as 0. */
 export function readField(structure: WireStructure, name: string, bytes: Uint8Array, base = 0): bigint {
   const { offset, size } = fieldOf(structure, name);
+  const start = base + offset;
   let value = 0n;
-  for (let i = size - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[base + offset + i] ?? 0);
+  for (let from = (size - 1) & ~3; from >= 0; from -= 4) {
+    value = (value << 32n) | BigInt(wordAt(bytes, start + from, Math.min(4, size - from)));
+  }
   return value;
+}
+
+/** Up to four bytes as one number. */
+function wordAt(bytes: Uint8Array, start: number, size: number): number {
+  let word = 0;
+  for (let i = size - 1; i >= 0; i--) word = (word << 8) | (bytes[start + i] ?? 0);
+  return word >>> 0;
 }
 
 /** Little-endian bytes of a value. */

@@ -49,9 +49,15 @@ export function origin(by: Accessor): DriverOrigin {
 export type DriverRegisterFact = RegisterFact & DriverOrigin;
 
 /** Says in a fact that was just made who made it. */
-export function byDriver(
-  fact: RegisterFact & { -readonly [Field in keyof DriverOrigin]?: DriverOrigin[Field] },
-  by: Accessor,
-): DriverRegisterFact {
-  return Object.assign(fact, origin(by));
+export function byDriver(fact: Ownable, by: Accessor): DriverRegisterFact {
+  own(fact, by);
+  return fact;
+}
+
+type Ownable = RegisterFact & { -readonly [Field in keyof DriverOrigin]?: DriverOrigin[Field] };
+
+function own(fact: Ownable, by: Accessor): asserts fact is Ownable & DriverRegisterFact {
+  fact.by = 'driver';
+  fact.hart = by.hart;
+  fact.pc = by.pc;
 }

@@ -109,14 +109,13 @@ export class BufferWatch implements BufferView {
 
   overlap(device: string, queue: number, chains: readonly Chain[], published: DriverEvent): Overlap | undefined {
     const fresh: LiveBuffer[] = [];
-    for (const own of chains.flatMap((chain) => buffersOf(device, queue, chain, published))) {
-      const meets = (other: Pick<LiveBuffer, 'start' | 'end' | 'deviceWritable'>): boolean =>
-        (other.deviceWritable || own.deviceWritable) && other.start < own.end && own.start < other.end;
-      let other: Overlap['other'] | undefined = fresh.find(meets);
-      for (const page of pagesOf(own)) other ??= this.pages.get(page)?.find(meets);
-      other ??= this.ring(meets);
-      if (other !== undefined) return { own, other };
-      fresh.push(own);
+    const rings = this.rings();
+    for (const chain of chains) {
+      for (const own of buffersOf(device, queue, chain, published)) {
+        const other = meeting(own, fresh) ?? this.meetingPlaced(own) ?? meeting(own, rings);
+        if (other !== undefined) return { own, other };
+        fresh.push(own);
+      }
     }
     return undefined;
   }
@@ -207,16 +206,23 @@ export class BufferWatch implements BufferView {
     this.devices.set(device, left);
   }
 
-  /** An area of any ready queue. */
-  private ring(meets: (ring: LiveRing) => boolean): LiveRing | undefined {
-    for (const { description, queues } of this.states()) {
-      for (const queue of queues) {
-        if (!queue.ready) continue;
-        const found = ringsOf(description.name, queue).find(meets);
-        if (found !== undefined) return found;
-      }
+  /** The first buffer that a device has already and that shares bytes with this one, page by page. */
+  private meetingPlaced(own: LiveBuffer): LiveBuffer | undefined {
+    for (const page of pagesOf(own)) {
+      const there = this.pages.get(page);
+      const other = there === undefined ? undefined : meeting(own, there);
+      if (other !== undefined) return other;
     }
     return undefined;
+  }
+
+  /** The areas of every ready queue. */
+  private rings(): readonly LiveRing[] {
+    const rings: LiveRing[] = [];
+    for (const { description, queues } of this.states()) {
+      for (const queue of queues) if (queue.ready) rings.push(...ringsOf(description.name, queue));
+    }
+    return rings;
   }
 
   private place(buffer: LiveBuffer): void {
@@ -237,26 +243,35 @@ export class BufferWatch implements BufferView {
   }
 }
 
+/** The first of these that shares bytes with a buffer, where either is device-writable. */
+function meeting<T extends Pick<LiveBuffer, 'start' | 'end' | 'deviceWritable'>>(
+  own: LiveBuffer,
+  others: readonly T[],
+): T | undefined {
+  for (const other of others) {
+    if (other.start < own.end && own.start < other.end && (other.deviceWritable || own.deviceWritable)) return other;
+  }
+  return undefined;
+}
+
 function isOnStack(stack: number | undefined, address: number): boolean {
   return stack !== undefined && address >= stack && address < stack + stackReach;
 }
 
 function buffersOf(device: string, queue: number, chain: Chain, published: DriverEvent): LiveBuffer[] {
-  const { head, elements, tables } = chain;
-  const common = { device, queue, head, published };
-  return [
-    ...elements
-      .filter(({ length }) => length > 0)
-      .map(({ index, address, length, deviceWritable }) => {
-        const start = Number(address);
-        return { ...common, index, start, end: start + length, deviceWritable };
-      }),
-    // A table is no buffer: it has no descriptor of its own.
-    ...tables.map(({ address, entries }) => {
-      const end = address + entries * descriptorBytes;
-      return { ...common, index: tableIndex, start: address, end, deviceWritable: false };
-    }),
-  ];
+  const { head } = chain;
+  const buffers: LiveBuffer[] = [];
+  for (const { index, address, length, deviceWritable } of chain.elements) {
+    if (length === 0) continue;
+    const start = Number(address);
+    buffers.push({ device, queue, head, index, start, end: start + length, deviceWritable, published });
+  }
+  // A table is no buffer: it has no descriptor of its own.
+  for (const { address: start, entries } of chain.tables) {
+    const end = start + entries * descriptorBytes;
+    buffers.push({ device, queue, head, index: tableIndex, start, end, deviceWritable: false, published });
+  }
+  return buffers;
 }
 
 /** Stands for the index of what an indirect table lies in. */
