@@ -37,7 +37,8 @@ const entryText = (queue: View<QueueState>, slot: number): string =>
 /** What was given back, and published again without a look at what came back. */
 function idIgnored(fact: Publish, at: RuleContext): readonly Finding[] {
   const queue = at.device.queues[fact.queue];
-  if (queue === undefined) return [];
+  // Whoever makes one request after another has none of them still out.
+  if (queue === undefined || !othersOut(queue, at)) return [];
   return fact.chains.flatMap((chain) =>
     returnedChains(queue, chain).flatMap((entry) => {
       if (entry.idLoaded || entry.seen === undefined || !othersOut(queue, entry.seen)) return [];

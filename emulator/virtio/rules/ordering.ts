@@ -188,7 +188,9 @@ const doorbellTexts: Pick<RuleTexts, 'blames' | 'fix' | 'title'> = {
 
 /** The driver is about to rely on an interrupt that may never come. */
 export function looseRecheck(fact: FactOf<'idle' | 'interrupt-claim'>, at: RuleContext): readonly Finding[] {
-  return at.device.queues.flatMap((queue) => {
+  const { queues } = at.device;
+  if (queues.every(({ looseRecheck: look }) => look === undefined)) return [];
+  return queues.flatMap((queue) => {
     const { looseRecheck: look, interruptWanted: wish } = queue;
     if (look === undefined || wish === undefined || !queue.ready) return [];
     if (fact.kind === 'idle' ? fact.harts === 0 : at.step - look.step < restingSteps) return [];

@@ -129,13 +129,12 @@ const nothing: readonly Finding[] = [];
 /** Makes a catalogue row out of a row written for exactly its kinds of fact. */
 export function rule<K extends EventKind>(family: FamilyName, row: RuleRow<K>): Rule {
   const kinds: readonly EventKind[] = row.on;
-  const isOurs = (fact: VirtioFact): fact is VirtioFact & FactOf<K> => kinds.includes(fact.kind);
+  const [first] = kinds;
+  const isOurs = (fact: VirtioFact): fact is VirtioFact & FactOf<K> => fact.kind === first || kinds.includes(fact.kind);
+  const ofDevice = row.needs?.device !== undefined;
   // What a type of device says of its queues does not hold for an administration virtqueue.
   const isForeign = (fact: VirtioFact, { device }: RuleContext): boolean =>
-    row.needs?.device !== undefined &&
-    'queue' in fact &&
-    fact.queue !== undefined &&
-    isAdministrationQueue(device, fact.queue);
+    'queue' in fact && fact.queue !== undefined && isAdministrationQueue(device, fact.queue);
   return {
     ...row,
     family,
@@ -146,7 +145,7 @@ export function rule<K extends EventKind>(family: FamilyName, row: RuleRow<K>): 
     once: row.once ?? false,
     link: sectionLink(row.section),
     judge: (fact, at) => {
-      if (!isOurs(fact) || isForeign(fact, at)) return nothing;
+      if (!isOurs(fact) || (ofDevice && isForeign(fact, at))) return nothing;
       const found = row.broken(fact, at);
       if (found === false) return nothing;
       return Array.isArray(found) ? (found as readonly Finding[]) : [found as Finding];

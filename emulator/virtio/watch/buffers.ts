@@ -165,6 +165,10 @@ export class BufferWatch implements BufferView {
   private giveBack(device: string, queue: number, head: number, batch: number): void {
     const last = this.find(device, queue, head);
     if (last === undefined) return;
+    if (batch === 1) {
+      this.remove(device, (chain) => chain === last);
+      return;
+    }
     const own = (this.devices.get(device) ?? []).filter((chain) => chain.queue === queue);
     const end = own.indexOf(last) + 1;
     const returned = own.slice(Math.max(0, end - batch), end);

@@ -69,8 +69,10 @@ export function inFlight(queue: View<QueueState>): readonly View<ChainState>[] {
 
 /** Descriptors of the queue's own table that a chain occupies. */
 export function ownDescriptors(chain: View<Chain>): readonly number[] {
-  const direct = chain.elements.filter((element) => !element.indirect).map((element) => element.index);
-  return [...direct, ...chain.tables.map((table) => table.index)];
+  const indices: number[] = [];
+  for (const { indirect, index } of chain.elements) if (!indirect) indices.push(index);
+  for (const { index } of chain.tables) indices.push(index);
+  return indices;
 }
 
 /** A chain was published. */

@@ -312,7 +312,9 @@ class WatchingMonitor implements Monitor {
     const context: RuleContext = { device: state, memory, ordering, buffers, step, virtualNanoseconds };
     let raised: Raised[] | undefined;
     for (const rule of rules) {
-      for (const finding of rule.judge(fact, context)) {
+      const findings = rule.judge(fact, context);
+      if (findings.length === 0) continue;
+      for (const finding of findings) {
         const each = raise(rule, finding, fact, state, moment);
         if (this.policy.decide(rule, each.device, each.blamed.pc).action !== 'off') (raised ??= []).push(each);
       }

@@ -130,7 +130,8 @@ export class OrderingWatch implements OrderingView {
         if (early !== undefined) found ??= unordered(trace, early, next);
       }
     }
-    for (const trace of this.traces.filter(isOver)) this.drop(trace);
+    // Dropping one replaces the list.
+    for (const trace of this.traces) if (isOver(trace)) this.drop(trace);
     return found;
   }
 
