@@ -222,6 +222,8 @@ export interface CpuOptions {
   readonly compiler?: 'on' | 'off';
   /** Arrivals by jump at a page until it is compiled. */
   readonly compileThreshold?: number;
+  /** WebAssembly bytes of compiled code that are kept at most; 12 MiB unless said otherwise. */
+  readonly compiledCodeBytes?: number;
   /**
    * A word of shared memory that another thread sets to a non-zero value to make `run` come back; tested at least every 100,000 steps,
    * every 10,000 without the compiler, which takes about as long.

@@ -2,7 +2,7 @@
 import type { SavedState } from '../bus/access';
 import { Bridge, type BridgeHost } from './bridge';
 import { CodeCache } from './code-cache';
-import { defaultThreshold, RegionCompiler } from './compiler/compiler';
+import { defaultCodeBytes, defaultThreshold, RegionCompiler } from './compiler/compiler';
 import {
   type Cpu,
   type CpuEnvironment,
@@ -97,7 +97,8 @@ export class Processor implements Cpu {
     const threshold = options.compileThreshold ?? defaultThreshold;
     this.code = new CodeCache(this.memory, layout, threshold);
     if ((options.compiler ?? defaultCompiler) === 'on') {
-      this.compiler = new RegionCompiler(this.memory, layout, shared, threshold, {
+      const bounds = { threshold, codeBytes: options.compiledCodeBytes ?? defaultCodeBytes };
+      this.compiler = new RegionCompiler(this.memory, layout, shared, bounds, {
         pageOf: (slot) => this.code.pageOf(slot),
         translate: (base, address) => peekTranslation(this.memory, layout, this.hartAt(base).state, address),
       });

@@ -34,7 +34,7 @@ const greatestInstructions = 160;
 /** Between two looks at the stop word so many instructions are compiled, and the rest of a region, which takes milliseconds. */
 const greatestInstructionsPerSlice = 500;
 /** WebAssembly bytes of all regions together; machine code is several times larger, and the host keeps much about each module. */
-const greatestCodeBytes = 12 << 20;
+export const defaultCodeBytes = 12 << 20;
 const moduleBytes = 8 << 10;
 
 /** Regions that were compiled together. */
@@ -83,6 +83,13 @@ export interface CompilerStatistics {
   codeBytes: number;
 }
 
+export interface CompilerBounds {
+  /** Arrivals by jump at a page until it is compiled. */
+  readonly threshold: number;
+  /** WebAssembly bytes of all regions together. */
+  readonly codeBytes: number;
+}
+
 /** What the compiler asks about guest memory. */
 export interface CompilerHost {
   /** The page of RAM that a slot holds. */
@@ -109,7 +116,7 @@ export class RegionCompiler {
     private readonly memory: MachineMemory,
     private readonly layout: MemoryLayout,
     private readonly shared: boolean,
-    private readonly threshold: number,
+    private readonly bounds: CompilerBounds,
     private readonly host: CompilerHost,
   ) {}
 
@@ -140,7 +147,7 @@ export class RegionCompiler {
       return;
     }
     const count = (this.compilations.get(page) ?? 0) + (isEntry ? 0 : 1);
-    view.setInt32(slot + slotRegion.heat, Math.min(this.threshold * (1 + count), 2 ** 30), true);
+    view.setInt32(slot + slotRegion.heat, Math.min(this.bounds.threshold * (1 + count), 2 ** 30), true);
     if (isEntry) return;
     this.compilations.set(page, count);
     this.requests.push({ page, slot, offset, behind: this.behind(hartBase, virtualPage) });
@@ -148,7 +155,7 @@ export class RegionCompiler {
   }
 
   private get isEager(): boolean {
-    return this.threshold <= greatestEagerThreshold;
+    return this.bounds.threshold <= greatestEagerThreshold;
   }
 
   /** A page with much code that was executed takes longer to compile, so it waits for more arrivals, once. */
@@ -161,7 +168,7 @@ export class RegionCompiler {
       const handler = view.getUint16(at + record.handler, true) & handlerMask;
       if (handler >= firstHandler) instructions++;
     }
-    return Math.min(instructions, greatestCounted) * arrivalsPerInstruction - this.threshold;
+    return Math.min(instructions, greatestCounted) * arrivalsPerInstruction - this.bounds.threshold;
   }
 
   /** The regions of a slot no longer hold. */
@@ -276,7 +283,7 @@ export class RegionCompiler {
   /** Oldest first: what is still hot is compiled again. */
   private dropCold(): void {
     for (const slot of this.pages.keys()) {
-      if (this.statistics.codeBytes <= greatestCodeBytes || this.pages.size === 1) return;
+      if (this.statistics.codeBytes <= this.bounds.codeBytes || this.pages.size === 1) return;
       this.drop(slot);
     }
   }
