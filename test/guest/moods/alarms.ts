@@ -52,6 +52,8 @@ export const trueAlarms: readonly TrueAlarm[] = [
   { guest: 'U-Boot', rule: 'init.no-acknowledge', source: 'drivers/virtio/virtio-uclass.c:286' },
   { guest: 'U-Boot', rule: 'ordering.publish', source: 'include/virtio_ring.h' },
   { guest: 'U-Boot', rule: 'ordering.stale-fetch', source: 'include/virtio_ring.h', moods: ['storeBuffer'] },
+  // A consequence of the next one, where it really happens.
+  { guest: 'U-Boot', rule: 'notify.missing', source: 'include/virtio_ring.h', device: 'net', moods: ['storeBuffer'] },
   { guest: 'U-Boot', rule: 'ordering.notification-check', source: 'include/virtio_ring.h' },
   { guest: 'U-Boot', rule: 'ordering.used-index', source: 'include/virtio_ring.h' },
   { guest: 'U-Boot', rule: 'net.mtu-declined', source: 'drivers/virtio/virtio_net.c', device: 'net' },

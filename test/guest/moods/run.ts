@@ -24,6 +24,8 @@ export interface MoodRun {
   readonly ending: 'power-off' | 'script-end';
   /** What a guest prints that rightly gives a device up, or cannot do without something; then nothing else is wanted. */
   readonly mayGiveUp?: RegExp;
+  /** True alarms behind which nothing else is wanted: by its own mistake the guest may have lost what it waits for. */
+  readonly mayStopAfter?: readonly string[];
   /** A guest that does not end sooner hangs. */
   readonly greatestSteps?: number;
 }
@@ -78,7 +80,8 @@ export async function runUnderMoods(run: MoodRun): Promise<MoodResult> {
   const knownAlarm = ({ rule, device }: ViolationReport): boolean =>
     isTrue(run.guest, rule, typeOf.get(device) ?? '', run.moods) !== undefined;
   const { ending } = result;
-  const gaveUp = run.mayGiveUp?.test(console) === true;
+  const gaveUp =
+    run.mayGiveUp?.test(console) === true || result.violations.some(({ rule }) => run.mayStopAfter?.includes(rule));
   return {
     shortcomings: gaveUp
       ? []
