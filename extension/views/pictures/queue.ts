@@ -8,6 +8,7 @@ import {
   type RingModel,
 } from '../../../webview/model/inspector';
 import type { InspectionRequest } from '../../worker/inspection-source';
+import { inWordsOf } from '../../../emulator/virtio/transport/register-names';
 import { areaNames } from '../../../emulator/virtio/rules/queue-setup';
 import { packedIndexLine, packedModel } from './packed-ring';
 import { chainModel, chainsOf, draftChains, rowWords, shownChains } from './chains';
@@ -67,7 +68,7 @@ function notReady(view: DeviceView, index: number): QueueModel {
     known.length === 0 ? 'The driver has not written its addresses yet.' : `So far: ${known.join(', ')}.`;
   const text = outside
     ? `The driver enabled it, but an area lies outside guest memory: ${known.join(', ')}.`
-    : `It can have up to ${groupDigits(seen?.maximumSize ?? 0)} entries. ${progress} QueueReady is 0.`;
+    : `It can have up to ${groupDigits(seen?.maximumSize ?? 0)} entries. ${progress} ${inWordsOf(view.seen.transport, false, 'QueueReady')} is 0.`;
   return {
     device: view.seen.name,
     index,

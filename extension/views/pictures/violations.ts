@@ -2,6 +2,7 @@
 import type { VirtioEvent } from '../../../emulator/record/events';
 import type { Violation } from '../../../emulator/virtio/violation';
 import type { PolicyAction } from '../../../emulator/virtio/watch/policy';
+import { inWordsOf } from '../../../emulator/virtio/transport/register-names';
 import {
   countOf,
   formatDuration,
@@ -84,6 +85,11 @@ function relatedEffect(event: VirtioEvent | undefined): string {
   }
 }
 
+/** Gives texts the names that registers have on the device's transport. */
+function wordsFor(violation: Violation | undefined): (text: string) => string {
+  return (text) => (violation === undefined ? text : inWordsOf(violation.transport, violation.legacy, text));
+}
+
 function blamedTitle({ blames }: ViolationReport, place: Violation['place']): string {
   if (blames === 'missing action') return 'Nothing followed this';
   switch (place?.kind) {
@@ -108,17 +114,18 @@ function blamedTitle({ blames }: ViolationReport, place: Violation['place']): st
 function moments(report: ViolationReport, context: ViolationContext): readonly ViolationMoment[] {
   const list: ViolationMoment[] = [];
   const { related } = report;
+  const said = wordsFor(context.violation);
   if (related?.pc !== undefined) {
     const position = at(related.source, related.pc, context);
     list.push({
-      title: relatedTitle(context.violation?.related),
+      title: said(relatedTitle(context.violation?.related)),
       when: `${countOf(Math.max(0, report.step - related.step), 'step')} earlier`,
       who: 'driver',
       blamed: false,
       position,
       lines: context.linesOf(position),
       facts: [{ name: 'step', value: groupDigits(related.step) }],
-      effect: relatedEffect(context.violation?.related),
+      effect: said(relatedEffect(context.violation?.related)),
     });
   }
   const position = reportPosition(report, context.positionOf);
@@ -128,7 +135,7 @@ function moments(report: ViolationReport, context: ViolationContext): readonly V
       : 'now'
     : `${formatDuration(Math.max(0, context.now - report.virtualNanoseconds))} ago`;
   list.push({
-    title: blamedTitle(report, context.violation?.place),
+    title: said(blamedTitle(report, context.violation?.place)),
     when,
     who: 'driver',
     blamed: true,
@@ -244,7 +251,7 @@ function actionsOf(report: ViolationReport, position: CodePosition, context: Vio
       ? []
       : [
           {
-            label: goTo(context.violation?.related),
+            label: wordsFor(context.violation)(goTo(context.violation?.related)),
             intent: positionIntent(at(related.source, related.pc, context)),
             key: 'P',
           },

@@ -13,6 +13,7 @@ import { Bench, blockDevice, consoleDevice, entropyDevice } from '../../driver/b
 import { blockParts, piecesOf, readSector } from '../../driver/block';
 import { ScriptedDriver } from '../../driver/driver';
 import { PackedDriver } from '../../driver/packed-driver';
+import { PciDriver } from '../../driver/pci-driver';
 
 function reportsOf(bench: Bench): readonly ViolationReport[] {
   return bench.monitor.violations.map((violation) =>
@@ -298,6 +299,18 @@ describe('a request on its way', () => {
 });
 
 describe('a violation', () => {
+  it('of a PCI device names registers as PCI does', () => {
+    const bench = new Bench({ devices: [blockDevice({ transport: 'pci' })] });
+    const driver = new PciDriver(bench);
+    driver.start();
+    driver.write('Status', 1);
+    const model = look(bench);
+    const [violation] = model.violations;
+    const { moments } = violation ?? assert.fail('nothing was found');
+    assert.equal(moments.find(({ blamed }) => blamed)?.title, 'Accessed device_status');
+    assert.doesNotMatch(JSON.stringify(moments), /\bStatus/);
+  });
+
   function ownedStore(): Bench {
     const { bench, driver } = blockBench();
     driver.start();
