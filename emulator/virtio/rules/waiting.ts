@@ -1,7 +1,7 @@
 // Rules of absence: what a driver has to come back for and does not. Each is judged after a window of virtual time, and blamed on the
 // access that began it. [virtio 1.4, 2.5.2, 2.7.7.1, 2.7.8, 4.2.2.2, 4.2.3.4.1]
 import { deviceId } from '../spec/device-id';
-import { feature } from '../spec/feature';
+import { feature, hasFeature } from '../spec/feature';
 import { eventFlag, eventFlagNames, eventOffset } from '../spec/packed-ring';
 import { availableFlag } from '../spec/split-ring';
 import { status } from '../spec/status';
@@ -10,6 +10,13 @@ import { handlerWindowNanoseconds, returnWindowNanoseconds } from '../watch/wait
 import { eachQueue, hasPassed, milliseconds, type Moment } from './absence';
 import { byDriver, interruptPlace, seen } from './evidence';
 import { type Finding, rule, type Rule, type RuleContext, type View } from './rule';
+
+/** Whether there is a field to read when the configuration changes; DEVICE_NEEDS_RESET alone has a rule of its own. */
+function hasConfiguration({ device: { description, features } }: RuleContext): boolean {
+  return description.configFields.some(
+    (field) => field.feature === undefined || hasFeature(features.accepted, field.feature),
+  );
+}
 
 /** A completion that the driver has not looked at for as long as `returnWindowNanoseconds`. */
 function overdue(queue: View<QueueState>, at: RuleContext): View<QueueState>['waiting']['unseen'] {
@@ -189,7 +196,7 @@ export const waitingRules: readonly Rule[] = [
     broken: (_fact, at) => {
       const { announced, queues } = at.device;
       const queue = queues.find(({ waiting }) => waiting.hiddenBy !== undefined && waiting.unseen !== undefined);
-      const left = announced.unread === undefined ? queue?.waiting : announced;
+      const left = announced.unread !== undefined && hasConfiguration(at) ? announced : queue?.waiting;
       const by = left?.hiddenBy;
       if (by?.kind !== 'interrupt-acknowledge' || (by.value & bothCauses) !== bothCauses) return false;
       if (!hasPassed(at, by, handlerWindowNanoseconds)) return false;
