@@ -5,6 +5,7 @@ import { eventSchema } from './event-schema';
 import { catalogue } from '../../emulator/virtio/rules';
 import { rulePage } from '../../emulator/virtio/rules/page';
 import { rulesMarkdown } from '../../emulator/virtio/rules/coverage-text';
+import { ancestorsMarkdown } from '../ancestors/page';
 import { moodsMarkdown } from './moods-page';
 import { detectionMarkdown } from '../guest/detection/page';
 
@@ -14,6 +15,7 @@ const pages = 'docs/rules';
 const documents: readonly { readonly file: string; readonly make: () => string }[] = [
   { file: 'docs/rules.md', make: rulesMarkdown },
   { file: 'docs/detection.md', make: detectionMarkdown },
+  { file: 'docs/ancestors.md', make: ancestorsMarkdown },
   { file: 'docs/moods.md', make: moodsMarkdown },
   { file: 'media/events.schema.json', make: () => eventSchema(root) },
   ...catalogue.map((rule) => ({ file: `${pages}/${rule.id}.md`, make: () => rulePage(rule, catalogue) })),

@@ -127,6 +127,19 @@ describe('legacy mmio', () => {
     );
   });
 
+  it('takes no bit of the status back, whatever was accepted (virtio30.legacy-feature-check, virtio30.legacy-no-readback)', () => {
+    const d = driver();
+    d.probe();
+    d.writePageSize();
+    d.reset();
+    d.acknowledge();
+    d.driver();
+    d.writeFeatureWindow(0, 1 << 23);
+    d.driverOk();
+    assert.equal(d.read('Status'), 7);
+    assert.equal(d.bench.devices[0]?.inspect().needsReset ?? false, false);
+  });
+
   it('is stopped by page frame number 0', () => {
     const d = driver();
     d.start();

@@ -427,6 +427,9 @@ describe('queues', () => {
     bench.write(register.QueueDescHigh, 0x12);
     bench.write(register.QueueDescLow, 0x8000_0000);
     assert.equal(bench.inspect().queues[0]?.descriptorAddress, 0x12_8000_0000n);
+    for (const [offset, value] of [[0x94, 3], [0x90, 0x1000], [0xa4, 4], [0xa0, 0x2000]] as const) bench.write(offset, value); // prettier-ignore
+    const [set] = bench.inspect().queues;
+    assert.deepEqual([set?.driverAddress, set?.deviceAddress], [0x3_0000_1000n, 0x4_0000_2000n]);
     const places = placesAt(ramBase, 8);
     bench.setUpQueue(0, places);
     bench.write(register.QueueDescLow, 0);

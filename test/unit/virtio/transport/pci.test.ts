@@ -157,6 +157,51 @@ describe('common configuration', () => {
     d.setField('device_feature_select', 2);
     assert.equal(d.field('device_feature'), 0);
   });
+
+  it('shows a queue that is not in use with its maximum size, and keeps what is written to it alone (pci.common.24 to pci.common.48)', () => {
+    const d = new PciDriver(new Bench({ devices: [consoleDevice({ transport: 'pci' })] }));
+    d.probe();
+    d.reset();
+    assert.equal(d.field('num_queues'), 2);
+    d.setField('queue_select', 1);
+    const [size, vector, enabled] = ['queue_size', 'queue_msix_vector', 'queue_enable'].map((name) => d.field(name));
+    assert.deepEqual([size, vector, enabled], [d.bench.devices[0]?.inspect().queues[1]?.maximumSize, 0xffff, 0]);
+    const places = ['queue_desc', 'queue_driver', 'queue_device'];
+    for (const [at, name] of places.entries()) {
+      d.setField(`${name}_lo`, 0x1000 * (at + 1));
+      d.setField(`${name}_hi`, at + 1);
+    }
+    const [first, second] = d.bench.devices[0]?.inspect().queues ?? [];
+    assert.deepEqual(
+      [second?.descriptorAddress, second?.driverAddress, second?.deviceAddress],
+      [0x1_0000_1000n, 0x2_0000_2000n, 0x3_0000_3000n],
+    );
+    assert.deepEqual([first?.descriptorAddress, first?.driverAddress, first?.deviceAddress], [0n, 0n, 0n]);
+    assert.notEqual(d.field('queue_notify_off'), 0);
+    d.setField('device_status', 1);
+    assert.equal(d.field('device_status'), 1);
+    d.setField('device_status', 0);
+    assert.equal(d.field('device_status'), 0);
+  });
+
+  it('has the low byte of a field first, also behind the legacy header (pci.endian, pci.legacy-endian)', () => {
+    const bytes = [64, 0, 0, 0];
+    const d = driver();
+    d.start();
+    const legacy = new LegacyPciDriver(bench('pci-legacy'));
+    legacy.start();
+    for (const each of [d, legacy]) {
+      assert.deepEqual([0, 1, 2, 3].map((at) => each.config(at, 1)), bytes); // prettier-ignore
+      assert.equal(each.config(0, 4), 64);
+      assert.deepEqual([each.bus.config(0, 1), each.bus.config(1, 1)], [0xf4, 0x1a]);
+    }
+  });
+
+  it('lists no structure for a configuration that a device does not have (pci.device-cfg)', () => {
+    const bus = new PciBus(new Bench({ devices: [entropyDevice({ transport: 'pci' })] }), 1);
+    bus.discover();
+    assert.ok(bus.structures.every((one) => one.cfgType !== cfgType.device));
+  });
 });
 
 describe('a driver', () => {
