@@ -21,7 +21,7 @@ test('expect searches what came after the previous match', () => {
 test('output that comes by characters is searched as a whole, and long matches at the end of their line', () => {
   const dialogue = new Dialogue(parseScript('s', 'expect ^begin[^]*end\\b\nexpect x{3}$\n'));
   assert.equal(dialogue.next().kind, 'waiting');
-  const hear = (text: string): number => [...text].findIndex((character) => dialogue.hear(character));
+  const hear = (text: string): number => Array.from(text).findIndex((character) => dialogue.hear(character));
   assert.equal(hear(`begin ${'-'.repeat(5000)}`), -1);
   // The tail alone would match, if it were taken for the beginning.
   assert.equal(hear('end of it'), -1);
